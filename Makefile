@@ -1,0 +1,38 @@
+# The two commands of the README: make run, make test. Both set up .venv first and are safe to repeat.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint types check format dictionary constraints clean
+
+run: .venv/ready
+	$(BIN)/rvu run --sample
+	$(BIN)/rvu show G0411
+
+test: .venv/ready lint types
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+dictionary: .venv/ready
+	$(BIN)/python -m pipeline.document > schemas/README.md.new && mv schemas/README.md.new schemas/README.md
+
+# Pin what is installed now: names and versions only, no addresses.
+constraints: .venv/ready
+	$(BIN)/pip freeze --exclude-editable | grep '==' > constraints.txt
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,96 @@
+"""Opens a release's zip, which comes from outside, safely: what is in it, and the bytes of a member."""
+
+import re
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import DataError
+
+MAX_EXPANDED_BYTES = 1 << 30  # the largest release known expands to 12 MB
+MAX_RATIO = 200  # a table of zeros compresses about 30 times
+ALWAYS_ALLOWED_BYTES = 1 << 20  # a small member may compress as it likes
+
+
+def check_archive(path: Path, name: str) -> None:
+    """Raise DataError unless the file, which users know by `name`, is a whole, plain, harmless zip."""
+    _check_magic(path, name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            for info in infos:
+                _check_entry(name, info)
+            if sum(info.file_size for info in infos) > MAX_EXPANDED_BYTES:
+                raise _refused(name, f"it expands to more than {MAX_EXPANDED_BYTES >> 20} MiB")
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as problem:
+        raise DataError(
+            f"{name} is damaged ({problem}): expected a whole zip. Remove it and pull it again."
+        ) from problem
+    if damaged:
+        raise DataError(f"{name} is damaged at member {damaged}. Remove it and pull it again.")
+
+
+def member_names(path: Path) -> dict[str, str]:
+    """Return the archive's files: full name to base name, folders and resource forks left out."""
+    with zipfile.ZipFile(path) as archive:
+        full_names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    return {
+        full_name: PurePosixPath(full_name).name for full_name in full_names if not full_name.startswith("__MACOSX/")
+    }
+
+
+def find_member(path: Path, pattern: str) -> str | None:
+    """Return the one member whose base name matches, in any letter case and subfolder, or None.
+
+    DataError when several match: which one holds is not ours to guess.
+    """
+    found = [
+        full_name
+        for full_name, base_name in member_names(path).items()
+        if re.search(pattern, base_name, re.IGNORECASE)
+    ]
+    if len(found) > 1:
+        raise DataError(
+            f"{path.name} holds several members for one table: {', '.join(found)}; expected one that matches "
+            f"{pattern}. Narrow the member pattern of the layout in schemas/layouts/."
+        )
+    return found[0] if found else None
+
+
+def read_member(path: Path, member: str) -> bytes:
+    """Return the bytes of one member."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(member)
+
+
+def _check_magic(path: Path, name: str) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(2048)
+    if start.startswith(b"PK"):
+        return
+    if b"<html" in start.lower() or b"<!doctype" in start.lower():
+        title = re.search(rb"<title>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
+        heading = title[1].decode("utf-8", "replace").strip() if title else "no title"
+        raise DataError(
+            f"{name} is a web page ({heading}), expected a zip. CMS moved the file or asks for its licence: "
+            "open the release's page on cms.gov, and correct `archives` in raw/catalog.toml."
+        )
+    raise DataError(f"{name} is not a zip: it begins with {start[:8]!r}, expected b'PK'.")
+
+
+def _check_entry(name: str, info: zipfile.ZipInfo) -> None:
+    target = info.filename.replace("\\", "/")
+    if target.startswith("/") or ".." in PurePosixPath(target).parts or re.match(r"[A-Za-z]:", target):
+        raise _refused(name, f"member {info.filename!r} points outside the archive")
+    if info.flag_bits & 0x1:
+        raise _refused(name, f"member {info.filename} is encrypted")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise _refused(name, f"member {info.filename} is a symbolic link")
+    if info.file_size > max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * info.compress_size):
+        raise _refused(name, f"member {info.filename} expands more than {MAX_RATIO} times")
+
+
+def _refused(name: str, reason: str) -> DataError:
+    return DataError(f"{name} is refused: {reason}. CMS's archives never do that; check where the file came from.")

@@ -1,0 +1,317 @@
+"""The command line: what people and schedulers call. Commands that only read start fast, without Prefect."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.catalog import Release, load_catalog
+from pipeline.errors import DataError, RvuError, UsageError
+from pipeline.store import Store, table_file
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="CMS's Physician Fee Schedule releases as versioned Parquet.\n\n"
+    "RVU_HOME names the folder that holds raw/ and curated/; without it they lie in the project.\n\n"
+    "Exit codes: 0 done or nothing to do, 1 a problem in the data, 2 a wrong command, 3 a problem of the machine.",
+)
+content_app = typer.Typer(no_args_is_help=True, help="Our editorial content: how much of a release it covers.")
+app.add_typer(content_app, name="content")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+Command = Callable[..., None]
+WIDE = 160  # columns for logs and pipes, which have no width of their own
+
+
+def explained(command: Command) -> Command:
+    """Print a problem that a user can act on, and exit with its code; no traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except RvuError as problem:
+            typer.echo(f"rvu: {problem}", err=True)
+            raise typer.Exit(problem.exit_code) from None
+
+    return run
+
+
+@app.command()
+@explained
+def run(
+    releases: Annotated[list[str] | None, typer.Argument(help="Labels such as RVU26A; none: today's.")] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A zip, an unpacked archive, or a folder of zips, instead of CMS. Repeatable."),
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the bundled sample, offline.")] = False,
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="Accept the licences that CMS shows before a download.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Pull, check, merge and publish releases as a new version.
+
+    Examples:
+      rvu run --sample                      the bundled sample, offline
+
+      rvu run --accept-license              the release in force today, from CMS
+
+      rvu run RVU25A RVU26C --from ~/zips   those two, from a folder of archives
+
+    Nothing is published unless everything passed; a run with nothing new publishes nothing and says so.
+    """
+    from pipeline.flows import run_refresh
+    from pipeline.sources import find_sources
+
+    store = Store.open()
+    catalog = load_catalog(store.declared("catalog.toml"))
+    if sample and source:
+        raise UsageError("--sample and --from exclude each other.")
+    if sample and _holds_real_releases(store):
+        typer.echo(
+            f"{store.curated} holds real releases already, and the sample is not mixed with them: nothing to do. "
+            "To try the sample, set RVU_HOME to an empty folder."
+        )
+        return
+    paths = [store.declared("sample")] if sample else source or []
+    sources = find_sources(catalog, paths, releases or []) if paths else {}
+    published = run_refresh(
+        [] if sources else [label.upper() for label in releases or []],
+        {label: str(path) for label, path in sources.items()},
+        is_sample=sample,
+        accept_license=accept_license,
+    )
+    if as_json:
+        _print_json(published.manifest | {"is_new": published.is_new})
+        return
+    _print_findings(published.manifest)
+    _print_published(published.manifest)
+    where = store.version_path(published.version)
+    news = f"Published {where}" if published.is_new else f"Nothing new: {where} is current"
+    typer.echo(news)
+
+
+@app.command()
+@explained
+def releases(
+    on: Annotated[str | None, typer.Option("--on", help="Only the one that prices services of YYYY-MM-DD.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every release known to the catalog, and which are pulled and published."""
+    store = Store.open()
+    known: Iterable[Release] = load_catalog(store.declared("catalog.toml")).values()
+    if on:
+        known = [release for release in known if release.in_force(_day(on))]
+    latest = store.latest_version()
+    published = store.manifest(latest)["releases"] if latest else {}
+    rows = [
+        {
+            "release": release.label,
+            "effective_from": release.effective_from.isoformat(),
+            "effective_to": release.effective_to.isoformat() if release.effective_to else None,
+            "superseded_by": release.superseded_by,
+            "archives_known": len(release.archives),
+            "archives_pulled": len(store.receipts(release.label)),
+            "published": release.label in published,
+            "note": release.note,
+        }
+        for release in known
+    ]
+    _print_rows(rows, as_json=as_json)
+
+
+@app.command()
+@explained
+def versions(as_json: Json = False) -> None:
+    """List the published versions, oldest first."""
+    store = Store.open()
+    latest = store.latest_version()
+    rows = []
+    for version in store.versions():
+        manifest = store.manifest(version)
+        rows.append(
+            {
+                "version": version,
+                "latest": version == latest,
+                "created_at": manifest["created_at"],
+                "sample": manifest["is_sample"],
+                "releases": ", ".join(manifest["releases"]),
+                "files": len(manifest["files"]),
+                "bytes": sum(facts["bytes"] for facts in manifest["files"].values()),
+            }
+        )
+    _print_rows(rows, as_json=as_json)
+
+
+@app.command()
+@explained
+def show(
+    code: Annotated[str, typer.Argument(help="A HCPCS code, such as G0411.")],
+    release: Annotated[str | None, typer.Option("--release", help="Default: the newest published.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the reference page of a code, from its one row of the code table."""
+    from pipeline.page import render
+
+    store = Store.open()
+    version = store.require_version()
+    published = list(store.manifest(version)["releases"])
+    label = (release or published[-1]).upper()
+    if label not in published:
+        raise UsageError(f"{label} is not in version {version}, which holds {', '.join(published)}.")
+    row = _code_row(store, version, label, code.upper())
+    if row is None:
+        others = [other for other in published if other != label and _code_row(store, version, other, code.upper())]
+        hint = f"It is in {', '.join(others)}: add --release {others[-1]}" if others else "Check the spelling"
+        raise UsageError(f"{code.upper()} is not in {label} of version {version}. {hint}.")
+    if as_json:
+        _print_json(row)
+    else:
+        typer.echo(render(row))
+
+
+@app.command()
+@explained
+def verify(
+    version: Annotated[str | None, typer.Argument(help="Default: the latest.")] = None, as_json: Json = False
+) -> None:
+    """Re-hash every file of a version against its manifest and check it against its schema."""
+    from dataclasses import asdict
+
+    from pipeline.verify import verify_version
+
+    store = Store.open()
+    outcome = verify_version(store, store.require_version(version))
+    if as_json:
+        _print_json(asdict(outcome))
+    else:
+        for problem in outcome.problems:
+            typer.echo(problem)
+        checks = "bytes, types, order and rules" if outcome.schema_checked else "bytes (written by an older schema)"
+        typer.echo(
+            f"{outcome.version}: {outcome.files} files, {outcome.rows:,} rows, {checks} checked, "
+            f"{len(outcome.problems)} problems"
+        )
+    if outcome.problems:
+        raise DataError(f"{outcome.version} is not what was published. Run rvu run to publish it again.")
+
+
+@content_app.command()
+@explained
+def coverage(
+    release: Annotated[str | None, typer.Option("--release", help="Default: the newest published.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how many codes of each category have our description."""
+    import pyarrow.parquet as pq
+
+    store = Store.open()
+    version = store.require_version()
+    label = (release or list(store.manifest(version)["releases"])[-1]).upper()
+    path = table_file(store.version_path(version), "category", label)
+    if not path.exists():
+        raise UsageError(f"{label} is not in version {version}. See: rvu versions")
+    columns = ["category", "codes", "payable_codes", "described_codes", "described_share"]
+    _print_rows(pq.read_table(path, columns=columns).to_pylist(), as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="rvu")
+
+
+def _holds_real_releases(store: Store) -> bool:
+    latest = store.latest_version()
+    return latest is not None and not store.manifest(latest)["is_sample"]
+
+
+def _code_row(store: Store, version: str, release: str, code: str) -> dict[str, Any] | None:
+    import pyarrow.parquet as pq
+
+    path = table_file(store.version_path(version), "code", release)
+    found = pq.read_table(path, columns=["hcpcs"]).column("hcpcs").index(code).as_py()
+    row: dict[str, Any] | None = pq.read_table(path).slice(found, 1).to_pylist()[0] if found >= 0 else None
+    return row
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date: expected YYYY-MM-DD.") from None
+
+
+def _print_json(value: object) -> None:
+    def plain(other: object) -> str:
+        return other.date().isoformat() if isinstance(other, datetime) else str(other)
+
+    typer.echo(json.dumps(value, indent=1, default=plain))
+
+
+def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        typer.echo("None.")
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _print_findings(manifest: dict[str, Any]) -> None:
+    """Show what validation found, the same rule in several releases once."""
+    table = Table("table", "column", "rule", "releases", "rows", "first examples", title="Warnings")
+    grouped: dict[tuple[str, str, str], list[tuple[str, dict[str, Any]]]] = {}
+    for label, entry in manifest["releases"].items():
+        for finding in entry["findings"]:
+            grouped.setdefault((finding["table"], finding["column"], finding["rule"]), []).append((label, finding))
+    for (name, column, rule), found in grouped.items():
+        count = sum(finding["count"] for _, finding in found)
+        examples = "; ".join(found[-1][1]["examples"][:2])
+        reason = f"\n{found[-1][1]['reason']}" if found[-1][1]["reason"] else ""
+        labels = ", ".join(label for label, _ in found)
+        table.add_row(name, column, rule, labels, f"{count:,}", examples + reason)
+    if grouped:
+        _console().print(table)
+
+
+def _print_published(manifest: dict[str, Any]) -> None:
+    tables = list(dict.fromkeys(facts["table"] for facts in manifest["files"].values()))
+    summary = Table("release", *tables, title=f"Version {manifest['version']}: rows by table")
+    for label, entry in manifest["releases"].items():
+        rows = entry["rows"]
+        summary.add_row(label, *(f"{rows[table]:,}" if table in rows else "-" for table in tables))
+    _console().print(summary)
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Turns the bytes of one member into text cells, as CMS printed them, each row with its line number."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.csv as arrow_csv
+
+from pipeline.errors import DataError
+from pipeline.layouts import Layout
+
+HEADER_SEARCH_LINES = 40
+END_OF_FILE = b"\x1a"  # Ctrl-Z: what CMS's mainframe exports end with
+
+
+class HeaderError(DataError):
+    """The header is not the one that the layout declares."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """One member as text: `rows` has a string column per declared column; its index is the line in the file."""
+
+    member: str
+    rows: pd.DataFrame
+    banner: str
+    in_header: dict[str, str]
+
+
+def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTable:
+    """Read a CSV member laid out as declared.
+
+    Blank lines, footnotes and what follows a Ctrl-Z are left out. DataError, naming member, line, column,
+    expected and found, when the header or the number of cells differs.
+    """
+    lines = _utf8(content).splitlines()
+    header_at = _find_header(lines, layout, member)
+    in_header = _check_header(lines[: header_at + 1], layout, member, year)
+    rows = _parse(_data_lines(lines, header_at + 1, layout, member), layout, member)
+    banner = b"\n".join(lines[:header_at]).decode()
+    return TextTable(member, rows, banner, in_header)
+
+
+def released_on(banner: str) -> date | None:
+    """Return the date that CMS prints above the header of PPRRVU, as in RELEASED 12/23/2024."""
+    found = re.search(r"RELEASED ([0-9]{1,2}/[0-9]{1,2}/[0-9]{4})", banner)
+    return datetime.strptime(found[1], "%m/%d/%Y").date() if found else None
+
+
+def _utf8(content: bytes) -> bytes:
+    """Return the bytes as UTF-8; CMS writes ASCII, with stray Windows-1252 characters in old files."""
+    try:
+        content.decode("utf-8-sig")
+        return content.removeprefix(b"\xef\xbb\xbf")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace").encode()
+
+
+def _cells(line: bytes) -> list[str]:
+    return next(csv.reader(io.StringIO(line.decode())), [])
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _find_header(lines: list[bytes], layout: Layout, member: str) -> int:
+    """Return the index of the header's last line: the first whose first cell is the first column's text."""
+    first = layout.columns[0]
+    for index, line in enumerate(lines[:HEADER_SEARCH_LINES]):
+        cells = _cells(line)
+        if cells and _squeezed(cells[0]) in first.headers and index >= layout.header_lines - 1:
+            return index
+    seen = [cell for line in lines[:HEADER_SEARCH_LINES] if (cell := _squeezed(" ".join(_cells(line)[:1])))]
+    raise HeaderError(
+        f"{member}, header, column 1: expected a line that begins with {' or '.join(map(repr, first.headers))} "
+        f"within the first {HEADER_SEARCH_LINES} lines, found lines beginning {seen[:5]}. " + _layout_advice(layout)
+    )
+
+
+def _check_header(lines: list[bytes], layout: Layout, member: str, year: int) -> dict[str, str]:
+    """Compare the stacked header with the layout, cell by cell; return the numbers that stand in it."""
+    stacked = [_cells(line) for line in lines[-layout.header_lines :]]
+    width = max(map(len, stacked))
+    printed = [_squeezed(" ".join(cells[i] for cells in stacked if i < len(cells))) for i in range(width)]
+    in_header: dict[str, str] = {}
+    problems = []
+    for position, column in enumerate(layout.columns):
+        text = printed[position] if position < width else "nothing"
+        found = column.match(text, year)
+        if found:
+            in_header |= found.groupdict()
+        else:
+            expected = " or ".join(repr(header.replace("{year}", str(year))) for header in column.headers)
+            problems.append(f"  column {position + 1} ({column.name}): expected {expected}, found {text!r}")
+    for position in range(len(layout.columns), width):
+        problems.append(f"  column {position + 1}: expected no further column, found {printed[position]!r}")
+    if problems:
+        shown = problems[:6] + ([f"  and {len(problems) - 6} more"] if len(problems) > 6 else [])
+        raise HeaderError(
+            f"{member}: the header differs from the layout of {layout.table} in force since {layout.since}:\n"
+            + "\n".join(shown)
+            + f"\n{_layout_advice(layout)}"
+        )
+    return in_header
+
+
+def _layout_advice(layout: Layout) -> str:
+    return (
+        f"If CMS changed the layout, append a [[layout]] block to schemas/layouts/{layout.table}.toml "
+        "(README, Add a layout); if the file is damaged, pull it again."
+    )
+
+
+def _data_lines(lines: list[bytes], start: int, layout: Layout, member: str) -> list[tuple[int, bytes]]:
+    """Return the rows of data, each with its line number, counted from 1."""
+    footnote = re.compile("|".join(layout.footnotes).encode() or rb"(?!)")
+    kept: list[tuple[int, bytes]] = []
+    for number, line in enumerate(lines[start:], start + 1):
+        if END_OF_FILE in line:
+            _check_nothing_follows(lines[number:], member, number)
+            break
+        bare = line.strip(b'", \t')
+        if bare and not footnote.search(bare):
+            kept.append((number, line))
+    return kept
+
+
+def _check_nothing_follows(rest: list[bytes], member: str, number: int) -> None:
+    if any(line.strip(b'", \t\x1a') for line in rest):
+        raise DataError(
+            f"{member}, line {number}: expected nothing after the end-of-file mark (Ctrl-Z), found further rows. "
+            "The file is damaged or two files were joined: pull it again."
+        )
+
+
+def _parse(numbered: list[tuple[int, bytes]], layout: Layout, member: str) -> pd.DataFrame:
+    """Parse lines of data; the C++ parser is strict about the number of cells, which pandas' is not."""
+    names = [str(position) for position in range(len(layout.columns))]
+    wrong: list[arrow_csv.InvalidRow] = []
+
+    def remember(row: arrow_csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "skip"
+
+    table = arrow_csv.read_csv(
+        arrow.BufferReader(b"\n".join(line for _, line in numbered) + b"\n"),
+        arrow_csv.ReadOptions(column_names=names, use_threads=False),
+        arrow_csv.ParseOptions(invalid_row_handler=remember, newlines_in_values=False),
+        arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, arrow.string()), strings_can_be_null=False),
+    )
+    if wrong:
+        number = numbered[wrong[0].number - 1][0] if wrong[0].number else "unknown"
+        raise DataError(
+            f"{member}, line {number}: expected {wrong[0].expected_columns} cells, found "
+            f"{wrong[0].actual_columns}: {wrong[0].text[:80]!r} ({len(wrong)} such lines). "
+            "A cell holds an unquoted comma, or the file was cut short: pull it again."
+        )
+    frame: pd.DataFrame = table.to_pandas()
+    frame.index = pd.Index([number for number, _ in numbered], name="line")
+    frame.columns = pd.Index([column.name for column in layout.columns])
+    return frame

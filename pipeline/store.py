@@ -1,0 +1,263 @@
+"""Where everything lies: the only module that builds a path, replaces a file, links or locks."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import DataError, MachineError, UsageError
+
+PROJECT = Path(__file__).resolve().parents[1]
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Where an archive came from and what exactly it is."""
+
+    release: str
+    archive: str
+    sha256: str
+    bytes: int
+    received_at: str
+    url: str | None = None
+    source: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    is_sample: bool = False
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader sees the old text or the new one, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(temporary).replace(path)
+
+
+def flush(path: Path) -> None:
+    """Force a file, or a folder's list of entries, onto the disk, so that it survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Force every file and folder below, and the folder itself, onto the disk."""
+    for path in [*folder.rglob("*"), folder]:
+        flush(path)
+
+
+def version_order(version: str) -> tuple[str, int]:
+    """Return what versions sort by: 2026-11-23.10 comes after 2026-11-23.9."""
+    day, _, counter = version.partition(".")
+    return day, int(counter)
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn what the operating system refuses into a MachineError that says what to do."""
+    advice = {
+        errno.ENOSPC: "the disk is full: free some space and run again, nothing was published",
+        errno.EACCES: "no permission: run as the owner of the folder, or set RVU_HOME to one you may write",
+        errno.EROFS: "the file system is read-only: set RVU_HOME to a folder that you may write",
+    }
+    try:
+        yield
+    except OSError as problem:
+        reason = advice.get(problem.errno or 0, problem.strerror or str(problem))
+        raise MachineError(f"While {doing}: {reason} ({problem.filename or 'no file named'}).") from problem
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folders of one installation. `home` holds raw/ and curated/; what is committed may lie elsewhere."""
+
+    home: Path
+
+    @classmethod
+    def open(cls) -> "Store":
+        """Use RVU_HOME, else the checkout this code runs from, else the current folder."""
+        checkout = PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()
+        return cls(Path(os.environ.get("RVU_HOME") or checkout).resolve())
+
+    # Declarations: the installation's own where it has them, else those that came with the code.
+
+    def declared(self, name: str) -> Path:
+        """Return raw/<name> of this home if it exists, else the one shipped with the code."""
+        own = self.home / "raw" / name
+        return own if own.exists() else PROJECT / "raw" / name
+
+    # Archives.
+
+    @property
+    def license_record(self) -> Path:
+        """Who accepted CMS's licence, and when."""
+        return self.home / "raw" / "license.json"
+
+    def archives_folder(self, release: str) -> Path:
+        """Return the folder of all archives ever received for a release."""
+        return self.home / "raw" / "releases" / release
+
+    def partial_download(self, release: str, url: str) -> Path:
+        """Return where the bytes of an unfinished download wait to be resumed."""
+        name = hashlib.sha256(url.encode()).hexdigest()[:16]
+        return self.archives_folder(release) / f".{name}.part"
+
+    def archive_path(self, receipt: Receipt) -> Path:
+        """Return where an archive is kept."""
+        return self.archives_folder(receipt.release) / receipt.sha256[:16] / receipt.archive
+
+    def receipts(self, release: str) -> list[Receipt]:
+        """Return the receipts of a release, oldest first."""
+        found = [
+            Receipt(**json.loads(path.read_text("utf-8")))
+            for path in self.archives_folder(release).glob("[0-9a-f]*/receipt.json")
+        ]
+        return sorted(found, key=lambda receipt: receipt.received_at)
+
+    def kept(self, release: str, sha256: str) -> Receipt | None:
+        """Return the receipt of an archive that is kept already, if it is."""
+        return next((receipt for receipt in self.receipts(release) if receipt.sha256 == sha256), None)
+
+    def keep(self, incoming: Path, receipt: Receipt) -> Receipt:
+        """Move an archive beside the earlier ones, with its receipt; one that is kept already stays as it is."""
+        if known := self.kept(receipt.release, receipt.sha256):
+            incoming.unlink()
+            return known
+        target = self.archive_path(receipt).parent
+        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=".incoming-"))
+        incoming.replace(staging / receipt.archive)
+        (staging / "receipt.json").write_text(json.dumps(asdict(receipt), indent=1) + "\n", "utf-8")
+        flush_tree(staging)
+        staging.chmod(0o755)
+        staging.rename(target)
+        return receipt
+
+    # Versions.
+
+    @property
+    def curated(self) -> Path:
+        """The folder of all versions."""
+        return self.home / "curated"
+
+    def version_path(self, version: str) -> Path:
+        """Return the folder of a version."""
+        return self.curated / version
+
+    def versions(self) -> list[str]:
+        """Return all complete versions, oldest first."""
+        found = [path.parent.name for path in self.curated.glob(f"[0-9]*.*/{MANIFEST}")]
+        return sorted(found, key=version_order)
+
+    def latest_version(self) -> str | None:
+        """Return the version that LATEST names, or None before the first."""
+        pointer = self.curated / "LATEST"
+        return pointer.read_text("utf-8").strip() if pointer.exists() else None
+
+    def require_version(self, version: str | None = None) -> str:
+        """Return `version` or the latest one; UsageError when it does not exist."""
+        wanted = version or self.latest_version()
+        if wanted is None:
+            raise UsageError(f"{self.curated} holds no version yet. Publish one first: rvu run --sample")
+        if not (self.version_path(wanted) / MANIFEST).exists():
+            raise UsageError(f"There is no version {wanted} in {self.curated}. See: rvu versions")
+        return wanted
+
+    def table_files(self, version: str, table: str) -> list[Path]:
+        """Return a table's files in a version, one per release."""
+        return sorted((self.version_path(version) / table).glob("*.parquet"))
+
+    def manifest(self, version: str) -> dict[str, Any]:
+        """Return a version's manifest; DataError when it cannot be read."""
+        path = self.version_path(version) / MANIFEST
+        try:
+            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as problem:
+            raise DataError(f"{path} cannot be read ({problem}). Restore it, or publish again.") from problem
+        return content
+
+    def next_version(self, today: date) -> str:
+        """Return the name of the version to come; it sorts last even when the clock went backwards."""
+        newest_day, counter = max(map(version_order, self.versions()), default=("", 0))
+        day = max(today.isoformat(), newest_day)
+        return f"{day}.{counter + 1 if day == newest_day else 1}"
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Lend a folder under curated/ to one publisher at a time; what is left in it is thrown away.
+
+        The lock is the operating system's: it ends with its process, however that dies.
+        """
+        with explained(f"preparing {self.curated}"):
+            self.curated.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.curated / ".lock")
+            try:
+                lock.acquire(timeout=float(os.environ.get("RVU_LOCK_TIMEOUT", "3600")))
+            except Timeout:
+                raise MachineError(
+                    f"Another run has been publishing into {self.curated} for too long. "
+                    "Wait for it or end it; RVU_LOCK_TIMEOUT sets the patience in seconds."
+                ) from None
+        with lock:
+            for leftover in self.curated.glob(".staging-*"):
+                shutil.rmtree(leftover)
+            folder = Path(tempfile.mkdtemp(dir=self.curated, prefix=".staging-"))
+            folder.chmod(0o755)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, staging: Path, version: str) -> None:
+        """Make a finished staging folder the latest version: whole on disk first, then visible, then LATEST."""
+        flush_tree(staging)
+        staging.rename(self.version_path(version))
+        write_atomically(self.curated / "LATEST", version + "\n")
+        self._point_latest(version)
+        flush(self.curated)
+
+    def _point_latest(self, version: str) -> None:
+        """Point the `latest` symlink at a version, where the file system has symlinks."""
+        temporary = self.curated / f".latest-{os.getpid()}"
+        try:
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(version)
+            temporary.replace(self.curated / "latest")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+
+def table_file(version_folder: Path, table: str, release: str) -> Path:
+    """Return where the rows of a release lie in a version; the folder is plain, `release` is a column inside."""
+    return version_folder / table / f"{release}.parquet"
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file of the parent version into a new one without storing it twice, where the disk allows."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)

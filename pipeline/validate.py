@@ -1,0 +1,177 @@
+"""Judges typed frames by their pandera models and by the rules that span tables; changes nothing."""
+
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+
+from pipeline.conform import Repair
+from pipeline.errors import DataError
+from schemas.rvu import RvuTable
+from schemas.table import Table, compiled, name, primary_key
+
+SHOWN = 3
+# A quarter adds 0 to 200 of about 18,000 rows and three years added 7 %; CMS once cut a file in half.
+LEAST_ROWS, MOST_ROWS = 0.8, 1.25
+KEY = ["mac", "locality"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule that rows broke: how many, the first with their lines in the source, and why that may be."""
+
+    table: str
+    column: str
+    rule: str
+    severity: str
+    count: int
+    examples: tuple[str, ...]
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON takes it."""
+        return asdict(self) | {"examples": list(self.examples)}
+
+
+def judge(frame: pd.DataFrame, model: type[Table]) -> list[Finding]:
+    """Check a typed frame against its model, all rules at once; the index must be lines of the source."""
+    schema = deepcopy(compiled(model))
+    declared = _checks_by_name(deepcopy(schema))
+    for check in _checks_by_name(schema).values():
+        check.raise_warning = False  # so that pandera counts warnings as it counts errors
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as problems:
+        cases = problems.failure_cases
+        of_rows = cases["schema_context"] == "DataFrameSchema"
+        cases = cases.assign(column=cases["column"].where(~of_rows, ""), check=cases["check"].astype(str))
+        cases = cases.drop_duplicates(["column", "check", "index"])
+        groups = cases.groupby(["column", "check"], sort=False)
+        return [
+            Finding(
+                name(model),
+                str(column),
+                _rule_name(model, str(check)),
+                _severity(declared.get((column, check))),
+                len(group),
+                _examples(frame, model, group.head(SHOWN)),
+                _reason(declared.get((column, check))),
+            )
+            for (column, check), group in groups
+        ]
+    return []
+
+
+def repaired(table: str, repairs: list[Repair]) -> list[Finding]:
+    """Report what conform repaired."""
+    return [
+        Finding(table, repair.column, repair.what, "warning", repair.count, repair.examples[:SHOWN])
+        for repair in repairs
+    ]
+
+
+def repeated(table: str, lines: pd.Index) -> list[Finding]:
+    """Report rows that were left out because they repeat another one in every cell."""
+    if lines.empty:
+        return []
+    examples = tuple(f"line {line}" for line in lines[:SHOWN])
+    reason = (
+        "known: CMS prints Missouri's REST OF STATE once for each of its two carriers" if "county" in table else ""
+    )
+    return [Finding(table, "", "row is not printed twice", "warning", len(lines), examples, reason)]
+
+
+def known_localities(table: str, frame: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
+    """Report rows whose MAC and locality have no GPCI: they cannot be priced, or the join is wrong."""
+    known = pd.MultiIndex.from_frame(gpci[KEY])
+    places = pd.MultiIndex.from_frame(frame[KEY])
+    unknown = frame[~places.isin(known)]
+    if unknown.empty:
+        return []
+    distinct = unknown.drop_duplicates(KEY)
+    examples = tuple(f"line {row.Index}: {row.mac}-{row.locality}" for row in distinct.head(SHOWN).itertuples())
+    if table == "opps_cap":
+        reason = "known: CMS prints Southern California's localities under Northern California's MAC 01112 as well"
+        return [Finding(table, "locality", "is in gpci", "warning", len(unknown), examples, reason)]
+    return [Finding(table, "locality", "is in gpci", "error", len(unknown), examples)]
+
+
+def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
+    """Report rows of the QPP member that nonQPP lacks, or that differ in more than the pricing indicator."""
+    key = primary_key(RvuTable)
+    shared = partial.merge(complete, on=key, how="left", suffixes=("", "_complete"), indicator=True)
+    differs = shared["_merge"] == "left_only"
+    for column in [column for column in partial if column not in (*key, "pricing_indicator")]:
+        ours, theirs = shared[column], shared[f"{column}_complete"]
+        differs |= ~((ours == theirs) | (ours.isna() & theirs.isna())).fillna(value=False)
+    if not differs.any():
+        return []
+    examples = tuple(shared.loc[differs, "hcpcs"].head(SHOWN))
+    return [Finding("rvu", "", "QPP and nonQPP members agree", "error", int(differs.sum()), examples)]
+
+
+def row_count(rows: int, neighbor: str, neighbor_rows: int) -> list[Finding]:
+    """Report a release that is far shorter or longer than the one before it."""
+    if LEAST_ROWS * neighbor_rows <= rows <= MOST_ROWS * neighbor_rows:
+        return []
+    rule = f"between {LEAST_ROWS:.0%} and {MOST_ROWS:.0%} of the rows of {neighbor}"
+    return [Finding("rvu", "", rule, "error", 1, (f"{rows} rows, {neighbor} has {neighbor_rows}",))]
+
+
+def stop_on_errors(release: str, findings: list[Finding]) -> None:
+    """Raise DataError that lists every finding of severity error."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        listed = "\n".join(f"  {describe(finding)}" for finding in errors)
+        raise DataError(
+            f"{release}: {len(errors)} rules are broken, nothing was published:\n{listed}\n"
+            "If the archive is damaged, pull it again; if CMS changed its practice, change the rule in schemas/."
+        )
+
+
+def describe(finding: Finding) -> str:
+    """Return a finding in one line."""
+    place = f"{finding.table}.{finding.column}" if finding.column else finding.table
+    return f"{place}: {finding.rule}: {finding.count} rows, such as {'; '.join(finding.examples)}"
+
+
+def _checks_by_name(schema: pa.DataFrameSchema) -> dict[tuple[str, str], pa.Check]:
+    """Return all checks by column, empty for rules on rows, and by the name that pandera reports."""
+    checks = {("", str(check.error or check.name)): check for check in schema.checks}
+    for column in schema.columns.values():
+        checks |= {(column.name, str(check.error or check.name)): check for check in column.checks}
+    return checks
+
+
+def _severity(check: pa.Check | None) -> str:
+    return "warning" if check is not None and check.raise_warning else "error"
+
+
+def _reason(check: pa.Check | None) -> str:
+    return str(check.description or "") if check is not None else ""
+
+
+def _rule_name(model: type[Table], check: str) -> str:
+    if check == "multiple_fields_uniqueness":
+        return f"{', '.join(primary_key(model))} is unique"
+    return "is in the code list" if check.startswith("isin(") else check
+
+
+def _examples(frame: pd.DataFrame, model: type[Table], cases: pd.DataFrame) -> tuple[str, ...]:
+    """Return the first failures with their line: the key of a row, or the text of a cell."""
+    return tuple(
+        _example(frame, model, column, line, found)
+        for column, line, found in zip(cases["column"], cases["index"], cases["failure_case"], strict=True)
+    )
+
+
+def _example(frame: pd.DataFrame, model: type[Table], column: str, line: Any, found: object) -> str:
+    if pd.isna(line):
+        return str(found)
+    if column:
+        return f"line {line}: {found!r}"
+    row = frame.loc[line]
+    key = "-".join(str(row[part]) for part in primary_key(model) if part != "release" and str(row[part]))
+    return f"line {line}: {key}"

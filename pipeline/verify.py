@@ -1,0 +1,61 @@
+"""Checks a published version: every byte against its manifest, every table against its model."""
+
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from pipeline.parquet import read_table
+from pipeline.publish import schema_fingerprint
+from pipeline.store import Store, sha256_of
+from pipeline.validate import describe, judge
+from schemas.table import Table, arrow_schema, primary_key
+from schemas.tables import TABLES
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked and what is wrong with it; `schema_checked` is False for versions of an older schema."""
+
+    version: str
+    files: int
+    rows: int
+    schema_checked: bool
+    problems: tuple[str, ...]
+
+
+def verify_version(store: Store, version: str) -> Verification:
+    """Re-hash and re-check all files of a version; problems are returned, not raised."""
+    manifest = store.manifest(version)
+    folder = store.version_path(version)
+    same_schema = manifest["schema_fingerprint"] == schema_fingerprint()
+    problems = []
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    problems += [f"{path} is not in the manifest" for path in sorted(present - manifest["files"].keys())]
+    for path, facts in manifest["files"].items():
+        if path not in present:
+            problems.append(f"{path} is missing")
+        elif sha256_of(folder / path) != facts["sha256"]:
+            problems.append(f"{path} differs from its manifest: expected sha256 {facts['sha256'][:16]}...")
+        elif same_schema:
+            problems += [f"{path}: {problem}" for problem in _table_problems(store, version, path, facts["rows"])]
+    rows = sum(facts["rows"] for facts in manifest["files"].values())
+    return Verification(version, len(manifest["files"]), rows, same_schema, tuple(problems))
+
+
+def _table_problems(store: Store, version: str, path: str, rows: int) -> list[str]:
+    """Check types, rows, order and rules of one file."""
+    file = store.version_path(version) / path
+    model: type[Table] = TABLES[path.split("/", maxsplit=1)[0]]
+    written, declared = pq.read_schema(file), arrow_schema(model)
+    if not written.equals(declared) or [field.metadata for field in written] != [
+        field.metadata for field in declared
+    ]:
+        return ["its Parquet schema is not the declared one"]
+    frame = read_table(file, model)
+    problems = [describe(finding) for finding in judge(frame, model) if finding.severity == "error"]
+    if len(frame) != rows:
+        problems.append(f"expected {rows} rows, found {len(frame)}")
+    key = primary_key(model)
+    if not frame[key].equals(frame[key].sort_values(key, ignore_index=True)):
+        problems.append(f"is not sorted by {', '.join(key)}")
+    return problems
