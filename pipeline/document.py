@@ -27,8 +27,9 @@ def data_dictionary() -> str:
 def _table(model: type[Table]) -> str:
     rows = "\n".join(_row(column) for column in columns(model).values())
     rules = "\n".join(_rule(check) for check in compiled(model).checks)
+    key = ", ".join(f"`{column}`" for column in primary_key(model))
     return (
-        f"### `{name(model)}`\n\n{about(model)}\n\nKey: {', '.join(f'`{column}`' for column in primary_key(model))}\n\n"
+        f"### `{name(model)}`\n\n{about(model)}\n\nKey: {key}\n\n"
         f"| column | type | unit | meaning |\n|---|---|---|---|\n{rows}" + (f"\n\nRules:\n\n{rules}" if rules else "")
     )
 

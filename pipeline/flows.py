@@ -35,7 +35,8 @@ def told(step: Step) -> Step:
         try:
             return step(*args, **kwargs)
         except RvuError as problem:
-            return Failed(name=type(problem).__name__, message=str(problem))
+            kind = next(name for name, known in PROBLEMS.items() if isinstance(problem, known))
+            return Failed(name=kind, message=str(problem))
 
     return run
 
@@ -110,7 +111,8 @@ def refresh(
     fingerprint = content_fingerprint(store.declared("content"))
     content_of(store.declared("content"), fingerprint)
     sources = sources or {}
-    labels = releases or list(sources) or [newest_release(catalog, datetime.now(UTC).date()).label]
+    labels = [find_release(catalog, label).label for label in releases or list(sources)]
+    labels = labels or [newest_release(catalog, datetime.now(UTC).date()).label]
     if any(label not in sources for label in labels):
         pull.require_license(store, accept=accept_license)
     received = [carry_out(pull_archive, label, sources.get(label), is_sample) for label in labels]

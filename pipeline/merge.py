@@ -27,9 +27,8 @@ def one_row_per_code(rvu: pd.DataFrame) -> pd.DataFrame:
 
     `modifiers` lists all that are printed. Rows must be sorted by hcpcs and modifier.
     """
-    modifiers = rvu.groupby("hcpcs")["modifier"].agg(list)
     rows = rvu.drop_duplicates("hcpcs").reset_index(drop=True)
-    return rows.assign(modifiers=_text_lists(rows["hcpcs"], modifiers))
+    return rows.assign(modifiers=_text_lists(rows["hcpcs"], rvu["hcpcs"], rvu["modifier"]))
 
 
 def coding_system(hcpcs: pd.Series) -> pd.Series:
@@ -64,10 +63,9 @@ def assign_categories(hcpcs: pd.Series, categories: pd.DataFrame) -> pd.Series:
 def merge_content(codes: pd.DataFrame, content: Content) -> tuple[pd.DataFrame, Accounting]:
     """Add our texts, synonyms and specialties to one row per code; nulls and empty lists where we have none."""
     merged = codes.merge(content.codes, on="hcpcs", how="left", validate="one_to_one")
-    synonyms = content.synonyms.groupby("hcpcs")["synonym"].agg(list)
-    specialties = content.specialties.groupby("hcpcs")["specialty"].agg(list)
     merged = merged.assign(
-        synonyms=_text_lists(merged["hcpcs"], synonyms), specialties=_text_lists(merged["hcpcs"], specialties)
+        synonyms=_text_lists(merged["hcpcs"], content.synonyms["hcpcs"], content.synonyms["synonym"]),
+        specialties=_text_lists(merged["hcpcs"], content.specialties["hcpcs"], content.specialties["specialty"]),
     )
     known = content.codes["hcpcs"].isin(codes["hcpcs"])
     accounting = Accounting(
@@ -104,6 +102,9 @@ def _bare(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", str(text).lower()).strip()
 
 
-def _text_lists(hcpcs: pd.Series, lists: pd.Series) -> pd.Series:
-    found = lists.to_dict()
-    return pd.Series([found.get(code, []) for code in hcpcs], index=hcpcs.index, dtype=TextList)
+def _text_lists(hcpcs: pd.Series, codes: pd.Series, texts: pd.Series) -> pd.Series:
+    """Return for each code the list of its texts, in their order; empty where it has none."""
+    lists: dict[str, list[str]] = {}
+    for code, text in zip(codes, texts, strict=True):
+        lists.setdefault(code, []).append(text)
+    return pd.Series([lists.get(code, []) for code in hcpcs], index=hcpcs.index, dtype=TextList)
