@@ -1,0 +1,91 @@
+"""Shared by the tests: one Prefect server, one published sample, and where real CMS releases lie."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog import Catalog, label_in_name, load_catalog
+from pipeline.content import Content, load_content
+from pipeline.store import PROJECT, Store
+
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
+os.environ.pop("RVU_HOME", None)
+os.environ.pop("RVU_ACCEPT_LICENSE", None)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """Start Prefect's server once; child processes reach it by PREFECT_API_URL."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return load_catalog(PROJECT / "raw" / "catalog.toml")
+
+
+@pytest.fixture(scope="session")
+def content() -> Content:
+    return load_content(PROJECT / "raw" / "content")
+
+
+@pytest.fixture(scope="session")
+def sample_archives(catalog: Catalog) -> dict[str, Path]:
+    """Return the bundled sample: label to zip."""
+    zips = sorted((PROJECT / "raw" / "sample").glob("*.zip"))
+    return {str(label_in_name(catalog, path.name)): path for path in zips}
+
+
+@pytest.fixture(scope="session")
+def real_archives(catalog: Catalog) -> dict[str, Path]:
+    """Return the real and rebuilt releases under RVU_RELEASES: label to zip, in time order."""
+    folder = os.environ.get("RVU_RELEASES")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("RVU_RELEASES names no folder of CMS releases; CI sets it")
+    found = {str(label_in_name(catalog, path.name)): path for path in Path(folder).rglob("*.zip")}
+    return {label: found[label] for label in catalog if label in found}
+
+
+@pytest.fixture(scope="session")
+def sample_home(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home whose curated/ holds the sample, published once by the real flow. Do not write into it."""
+    home = tmp_path_factory.mktemp("sample-home")
+    run_sample(home)
+    return home
+
+
+@pytest.fixture
+def home(sample_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a private copy of the sample home that this process's commands use."""
+    copy = tmp_path / "home"
+    shutil.copytree(sample_home, copy, symlinks=True, copy_function=os.link)
+    monkeypatch.setenv("RVU_HOME", str(copy))
+    return copy
+
+
+@pytest.fixture
+def store(home: Path) -> Store:
+    return Store(home)
+
+
+def run_sample(home: Path) -> None:
+    """Publish the bundled sample into a home."""
+    from pipeline.flows import run_refresh
+
+    sample = {path.name[:6].upper(): str(path) for path in (PROJECT / "raw" / "sample").glob("*.zip")}
+    before = os.environ.get("RVU_HOME")
+    os.environ["RVU_HOME"] = str(home)
+    try:
+        run_refresh([], dict(sorted(sample.items())), is_sample=True, accept_license=False)
+    finally:
+        os.environ.pop("RVU_HOME")
+        if before:
+            os.environ["RVU_HOME"] = before

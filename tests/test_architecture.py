@@ -1,0 +1,99 @@
+"""The import law: data flows one way, and each third-party package belongs to the modules that need it."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.document import data_dictionary
+from pipeline.store import PROJECT
+
+# module: (ours that it may import, third-party packages that it may import)
+LAW: dict[str, tuple[str, str]] = {
+    "errors": ("", ""),
+    "catalog": ("errors", ""),
+    "store": ("errors", "filelock"),
+    "archive": ("errors", ""),
+    "pull": ("archive catalog errors store", "httpx rich tenacity"),
+    "sources": ("catalog errors", ""),
+    "layouts": ("errors", ""),
+    "read": ("errors layouts", "pandas pyarrow"),
+    "conform": ("errors layouts read", "pandas"),
+    "validate": ("conform errors", "pandas pandera"),
+    "content": ("errors validate", "pandas"),
+    "merge": ("content errors validate", "pandas"),
+    "price": ("", "pandas"),
+    "aggregate": ("", "pandas"),
+    "compare": ("", "pandas"),
+    "prose": ("", "pandas"),
+    "parquet": ("", "pandas pyarrow"),
+    "build": (
+        "aggregate archive catalog conform content errors layouts merge price prose read store validate",
+        "pandas",
+    ),
+    "publish": ("build catalog compare content errors parquet store", "pyarrow"),
+    "verify": ("parquet publish store validate", "pyarrow"),
+    "document": ("", ""),
+    "page": ("", ""),
+    "flows": ("catalog content errors publish pull store", "prefect"),
+    "cli": ("catalog errors flows page sources store verify", "pyarrow rich typer"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, at any level, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module in ("pipeline", "schemas"):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def third_party(names: set[str]) -> set[str]:
+    tops = {name.split(".")[0] for name in names}
+    return tops - set(sys.stdlib_module_names) - {"pipeline", "schemas"}
+
+
+def test_every_module_has_a_place_in_the_law() -> None:
+    modules = {path.stem for path in (PROJECT / "pipeline").glob("*.py")} - {"__init__"}
+    assert modules == set(LAW)
+
+
+@pytest.mark.parametrize("module", LAW)
+def test_module_keeps_the_law(module: str) -> None:
+    ours, packages = LAW[module]
+    found = imports(PROJECT / "pipeline" / f"{module}.py")
+    used = {name.split(".")[1] for name in found if name.startswith("pipeline.")}
+    assert used <= set(ours.split())
+    assert third_party(found) <= set(packages.split())
+
+
+def test_schemas_declare_and_import_nothing_of_the_pipeline() -> None:
+    for path in (PROJECT / "schemas").rglob("*.py"):
+        found = imports(path)
+        assert not [name for name in found if name.startswith("pipeline")]
+        assert third_party(found) <= {"pandas", "pandera", "pyarrow"}
+
+
+def test_data_dictionary_is_fresh() -> None:
+    assert (PROJECT / "schemas" / "README.md").read_text("utf-8") == data_dictionary(), "run: make dictionary"
+
+
+def test_top_level_holds_what_the_architecture_names() -> None:
+    allowed = {"pipeline", "schemas", "raw", "curated", "tests"}
+    folders = {path.name for path in PROJECT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert folders - {"build", "dist"} <= allowed
+
+
+def test_no_committed_text_holds_a_row_of_cms_with_an_owned_descriptor() -> None:
+    row = re.compile(r'^"?(?:[0-9]{4}[0-9A-Z]|D[0-9]{4})"?,[^,]{0,2},"?[A-Z][a-z]+ [a-z].{3,28}"?,"?[A-Z]"?,', re.M)
+    for suffix in ("csv", "txt", "toml", "md", "py"):
+        for path in PROJECT.rglob(f"*.{suffix}"):
+            if not any(part.startswith(".") or part in ("curated", "releases") for part in path.parts):
+                assert not row.search(path.read_text("utf-8", "replace")), path
