@@ -21,10 +21,11 @@ def check_archive(path: Path, name: str) -> None:
             infos = archive.infolist()
             for info in infos:
                 _check_entry(name, info)
+            _check_names(name, [info.filename for info in infos])
             if sum(info.file_size for info in infos) > MAX_EXPANDED_BYTES:
                 raise _refused(name, f"it expands to more than {MAX_EXPANDED_BYTES >> 20} MiB")
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as problem:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as problem:
         raise DataError(
             f"{name} is damaged ({problem}): expected a whole zip. Remove it and pull it again."
         ) from problem
@@ -37,7 +38,9 @@ def member_names(path: Path) -> dict[str, str]:
     with zipfile.ZipFile(path) as archive:
         full_names = [info.filename for info in archive.infolist() if not info.is_dir()]
     return {
-        full_name: PurePosixPath(full_name).name for full_name in full_names if not full_name.startswith("__MACOSX/")
+        full_name: PurePosixPath(full_name.replace("\\", "/")).name
+        for full_name in full_names
+        if not full_name.startswith("__MACOSX/")
     }
 
 
@@ -80,12 +83,20 @@ def _check_magic(path: Path, name: str) -> None:
     raise DataError(f"{name} is not a zip: it begins with {start[:8]!r}, expected b'PK'.")
 
 
+def _check_names(name: str, members: list[str]) -> None:
+    repeated = {member for member in members if members.count(member) > 1}
+    if repeated:
+        raise _refused(name, f"it holds two members of the very same name, {', '.join(sorted(repeated))}")
+
+
 def _check_entry(name: str, info: zipfile.ZipInfo) -> None:
     target = info.filename.replace("\\", "/")
     if target.startswith("/") or ".." in PurePosixPath(target).parts or re.match(r"[A-Za-z]:", target):
         raise _refused(name, f"member {info.filename!r} points outside the archive")
     if info.flag_bits & 0x1:
         raise _refused(name, f"member {info.filename} is encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _refused(name, f"member {info.filename} is compressed in an unusual way (method {info.compress_type})")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _refused(name, f"member {info.filename} is a symbolic link")
     if info.file_size > max(ALWAYS_ALLOWED_BYTES, MAX_RATIO * info.compress_size):

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from pipeline.archive import check_archive
 from pipeline.catalog import Release
 from pipeline.errors import DataError, MachineError, UsageError
-from pipeline.store import Receipt, Store, explained, sha256_of, write_atomically
+from pipeline.store import Answer, Receipt, Store, explained, sha256_of, unused_name, write_atomically
 
 LICENSE_NOTICE = """\
 CMS's release files contain Current Procedural Terminology (CPT) codes and descriptors, copyright American
@@ -49,7 +48,7 @@ def require_license(store: Store, *, accept: bool) -> None:
         return
     if not (accept or os.environ.get("RVU_ACCEPT_LICENSE") == "1"):
         raise MachineError(LICENSE_NOTICE)
-    record = {"accepted_at": _now(), "accepted_by": getpass.getuser(), "notice": LICENSE_NOTICE}
+    record = {"accepted_at": _now(), "accepted_by": _user(), "notice": LICENSE_NOTICE}
     with explained("recording the acceptance of the licence"):
         write_atomically(store.license_record, json.dumps(record, indent=1) + "\n")
 
@@ -68,29 +67,33 @@ def pull_release(store: Store, release: Release, *, backoff: float = 1.0) -> Rec
     with explained(f"keeping the archive of {release.label}"):
         partial = store.partial_download(release.label, url)
         partial.parent.mkdir(parents=True, exist_ok=True)
-        known = _current(store, release.label, url)
-        headers = _download(url, partial, known, backoff)
-        if headers is None and known:
+        last = store.last_answer(release.label, url)
+        headers = _download(url, partial, last, backoff)
+        if headers is None and last and (known := store.kept(release.label, last.sha256)):
             return known
         receipt = _receipt(release.label, archive_name(url), partial, url=url, headers=headers or {})
-        return _keep(store, partial, receipt)
+        kept = _keep(store, partial, receipt)
+        store.remember_answer(release.label, url, Answer(receipt.sha256, receipt.headers))
+        return kept
 
 
 def take_local(store: Store, release: Release, path: Path, *, is_sample: bool = False) -> Receipt:
     """Keep a zip, or a folder of members, that lies on this machine, exactly as it is."""
+    path = path.resolve()
     with explained(f"keeping {path}"):
         folder = store.archives_folder(release.label)
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".incoming-", suffix=".zip")
-        os.close(handle)
-        incoming = Path(temporary)
-        if path.is_dir():
-            _pack(path, incoming)
-        else:
-            shutil.copyfile(path, incoming)
-        name = path.name if path.is_file() else f"{path.name}.zip"
-        receipt = _receipt(release.label, name, incoming, source=str(path.resolve()), is_sample=is_sample)
-        return _keep(store, incoming, receipt)
+        incoming = unused_name(folder, ".incoming-")
+        try:
+            if path.is_dir():
+                _pack(path, incoming)
+            else:
+                shutil.copyfile(path, incoming)
+            name = path.name if path.is_file() else f"{path.name}.zip"
+            receipt = _receipt(release.label, name, incoming, source=str(path), is_sample=is_sample)
+            return _keep(store, incoming, receipt)
+        finally:
+            incoming.unlink(missing_ok=True)
 
 
 def archive_name(url: str) -> str:
@@ -98,6 +101,13 @@ def archive_name(url: str) -> str:
     path = urlsplit(url).path
     name = re.split(r"/(?:zip|downloads)/", path)[-1].strip("/")
     return name.replace("/", "-")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many containers
+        return f"user {os.getuid()}"
 
 
 def _now() -> str:
@@ -109,13 +119,6 @@ def _checked_url(url: str) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return url
     raise UsageError(f"{url} is not https. Correct `archives` in raw/catalog.toml.")
-
-
-def _current(store: Store, release: str, url: str) -> Receipt | None:
-    """Return the newest receipt that this URL gave, if its archive is still whole."""
-    received = [receipt for receipt in store.receipts(release) if receipt.url == url]
-    newest = received[-1] if received else None
-    return newest if newest and store.archive_path(newest).exists() else None
 
 
 def _keep(store: Store, incoming: Path, receipt: Receipt) -> Receipt:
@@ -142,7 +145,7 @@ def _pack(folder: Path, target: Path) -> None:
                 archive.writestr(entry, path.read_bytes())
 
 
-def _download(url: str, partial: Path, known: Receipt | None, backoff: float) -> dict[str, str] | None:
+def _download(url: str, partial: Path, last: Answer | None, backoff: float) -> dict[str, str] | None:
     """Download with retries; return the answer's headers, or None when the archive has not changed."""
 
     def pause(state: RetryCallState) -> float:
@@ -150,6 +153,7 @@ def _download(url: str, partial: Path, known: Receipt | None, backoff: float) ->
         stated = problem.wait if isinstance(problem, TransientError) else None
         return stated if stated is not None else wait_exponential(multiplier=backoff, max=60)(state)
 
+    client = httpx.Client(timeout=PATIENCE, follow_redirects=True, event_hooks={"request": [_same_origin(url)]})
     try:
         for attempt in Retrying(
             retry=retry_if_exception_type(TransientError),
@@ -158,25 +162,22 @@ def _download(url: str, partial: Path, known: Receipt | None, backoff: float) ->
             reraise=True,
         ):
             with attempt:
-                return _request(url, partial, known)
+                return _request(client, url, partial, last)
     except TransientError as problem:
         raise MachineError(
             f"{url} could not be pulled in {ATTEMPTS} attempts: {problem}. "
             "What arrived is kept: run again later and it goes on from there."
         ) from problem
+    finally:
+        client.close()
     raise AssertionError("unreachable: Retrying returns or raises")
 
 
-def _request(url: str, partial: Path, known: Receipt | None) -> dict[str, str] | None:
+def _request(client: httpx.Client, url: str, partial: Path, last: Answer | None) -> dict[str, str] | None:
     """Ask once, for the rest of an unfinished file or for one that changed, and stream the answer to disk."""
     query = LICENSE_QUERY if "/physicianfeesched/downloads/" in url else None
     try:
-        with (
-            httpx.Client(
-                timeout=PATIENCE, follow_redirects=True, event_hooks={"request": [_same_host(url)]}
-            ) as client,
-            client.stream("GET", url, params=query, headers=_conditions(partial, known)) as answer,
-        ):
+        with client.stream("GET", url, params=query, headers=_conditions(partial, last)) as answer:
             if answer.status_code == httpx.codes.NOT_MODIFIED:
                 return None
             _raise_for_status(answer, partial)
@@ -186,29 +187,33 @@ def _request(url: str, partial: Path, known: Receipt | None) -> dict[str, str] |
             return _headers_of_interest(answer)
     except httpx.TransportError as problem:
         raise TransientError(f"connection broken ({problem})") from problem
+    except httpx.RequestError as problem:
+        raise DataError(f"{url} cannot be pulled: {problem}. Correct `archives` in raw/catalog.toml.") from problem
 
 
-def _same_host(url: str) -> Callable[[httpx.Request], None]:
-    """Make a hook that refuses to be redirected to another host."""
+def _same_origin(url: str) -> Callable[[httpx.Request], None]:
+    """Make a hook that refuses to be redirected to another host, or from https to http."""
+    asked = urlsplit(url)
 
     def check(request: httpx.Request) -> None:
-        if request.url.host != urlsplit(url).hostname:
+        if (request.url.scheme, request.url.host) != (asked.scheme, asked.hostname):
             raise DataError(
-                f"{url} redirects to another host, {request.url.host}. If CMS moved, correct raw/catalog.toml."
+                f"{url} redirects to another host, {request.url.host} over {request.url.scheme}. "
+                "If CMS moved, correct raw/catalog.toml."
             )
 
     return check
 
 
-def _conditions(partial: Path, known: Receipt | None) -> dict[str, str]:
+def _conditions(partial: Path, last: Answer | None) -> dict[str, str]:
     """Return the headers that make an unchanged archive, or the part we have, cost nothing."""
     headers = {"Accept-Encoding": "identity"}
     note = _validator_note(partial)
     if partial.exists() and partial.stat().st_size and note.exists():
         headers |= {"Range": f"bytes={partial.stat().st_size}-", "If-Range": note.read_text("utf-8")}
-    elif known:
+    elif last:
         names = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
-        headers |= {names[key]: text for key, text in known.headers.items() if key in names}
+        headers |= {names[key]: text for key, text in last.headers.items() if key in names}
     return headers
 
 
@@ -273,5 +278,5 @@ def _progress() -> Progress:
 
 
 def _headers_of_interest(answer: httpx.Response) -> dict[str, str]:
-    names = ("etag", "last-modified", "content-length", "content-type", "date")
+    names = ("etag", "last-modified", "content-type", "date")
     return {name: answer.headers[name] for name in names if name in answer.headers}

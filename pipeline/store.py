@@ -4,14 +4,15 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -19,6 +20,7 @@ from pipeline.errors import DataError, MachineError, UsageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class Receipt:
     is_sample: bool = False
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a URL gave last: the archive, and the headers to ask with whether it changed since."""
+
+    sha256: str
+    headers: dict[str, str]
+
+
 def sha256_of(path: Path) -> str:
     """Return the hex digest of a file."""
     with path.open("rb") as stream:
@@ -45,12 +55,18 @@ def sha256_of(path: Path) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file so that a reader sees the old text or the new one, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    Path(temporary).replace(path)
+    temporary = unused_name(path.parent, f".{path.name}-")
+    try:
+        temporary.write_text(text, "utf-8")
+        flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unused_name(folder: Path, prefix: str) -> Path:
+    """Return a path that nothing else uses; unlike tempfile's, what is made there is readable by colleagues."""
+    return folder / f"{prefix}{uuid4().hex[:12]}"
 
 
 def flush(path: Path) -> None:
@@ -137,8 +153,9 @@ class Store:
         return sorted(found, key=lambda receipt: receipt.received_at)
 
     def kept(self, release: str, sha256: str) -> Receipt | None:
-        """Return the receipt of an archive that is kept already, if it is."""
-        return next((receipt for receipt in self.receipts(release) if receipt.sha256 == sha256), None)
+        """Return the receipt of an archive that is kept already, if it is still there."""
+        found = (receipt for receipt in self.receipts(release) if receipt.sha256 == sha256)
+        return next((receipt for receipt in found if self.archive_path(receipt).exists()), None)
 
     def keep(self, incoming: Path, receipt: Receipt) -> Receipt:
         """Move an archive beside the earlier ones, with its receipt; one that is kept already stays as it is."""
@@ -146,13 +163,32 @@ class Store:
             incoming.unlink()
             return known
         target = self.archive_path(receipt).parent
-        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=".incoming-"))
+        shutil.rmtree(target, ignore_errors=True)  # a receipt whose archive is gone
+        staging = unused_name(target.parent, ".incoming-")
+        staging.mkdir()
         incoming.replace(staging / receipt.archive)
         (staging / "receipt.json").write_text(json.dumps(asdict(receipt), indent=1) + "\n", "utf-8")
         flush_tree(staging)
-        staging.chmod(0o755)
         staging.rename(target)
+        flush(target.parent)
         return receipt
+
+    def last_answer(self, release: str, url: str) -> Answer | None:
+        """Return what a URL gave last time, if that archive is still kept."""
+        answers = self._answers(release)
+        if url not in answers or not self.kept(release, answers[url]["sha256"]):
+            return None
+        return Answer(**answers[url])
+
+    def remember_answer(self, release: str, url: str, answer: Answer) -> None:
+        """Note what a URL gave, so that the next pull can ask whether it changed."""
+        answers = self._answers(release) | {url: asdict(answer)}
+        write_atomically(self.archives_folder(release) / "answers.json", json.dumps(answers, indent=1) + "\n")
+
+    def _answers(self, release: str) -> dict[str, Any]:
+        path = self.archives_folder(release) / "answers.json"
+        answers: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return answers
 
     # Versions.
 
@@ -167,8 +203,8 @@ class Store:
 
     def versions(self) -> list[str]:
         """Return all complete versions, oldest first."""
-        found = [path.parent.name for path in self.curated.glob(f"[0-9]*.*/{MANIFEST}")]
-        return sorted(found, key=version_order)
+        found = [path.parent.name for path in self.curated.glob(f"*/{MANIFEST}")]
+        return sorted(filter(VERSION.fullmatch, found), key=version_order)
 
     def latest_version(self) -> str | None:
         """Return the version that LATEST names, or None before the first."""
@@ -209,25 +245,28 @@ class Store:
 
         The lock is the operating system's: it ends with its process, however that dies.
         """
+        lock = FileLock(self.curated / ".lock")
         with explained(f"preparing {self.curated}"):
             self.curated.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.curated / ".lock")
             try:
-                lock.acquire(timeout=float(os.environ.get("RVU_LOCK_TIMEOUT", "3600")))
+                lock.acquire(timeout=lock_patience())
             except Timeout:
                 raise MachineError(
                     f"Another run has been publishing into {self.curated} for too long. "
                     "Wait for it or end it; RVU_LOCK_TIMEOUT sets the patience in seconds."
                 ) from None
-        with lock:
-            for leftover in self.curated.glob(".staging-*"):
-                shutil.rmtree(leftover)
-            folder = Path(tempfile.mkdtemp(dir=self.curated, prefix=".staging-"))
-            folder.chmod(0o755)
+        folder = unused_name(self.curated, ".staging-")
+        try:
+            with explained(f"clearing what an unfinished run left in {self.curated}"):
+                for leftover in self.curated.glob(".staging-*"):
+                    shutil.rmtree(leftover)
+                folder.mkdir()
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            lock.release()
 
     def commit(self, staging: Path, version: str) -> None:
         """Make a finished staging folder the latest version: whole on disk first, then visible, then LATEST."""
@@ -246,6 +285,15 @@ class Store:
             temporary.replace(self.curated / "latest")
         except OSError:
             temporary.unlink(missing_ok=True)
+
+
+def lock_patience() -> float:
+    """Return how many seconds to wait for another publisher."""
+    text = os.environ.get("RVU_LOCK_TIMEOUT", "3600")
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"RVU_LOCK_TIMEOUT is {text!r}: expected a number of seconds.") from None
 
 
 def table_file(version_folder: Path, table: str, release: str) -> Path:
