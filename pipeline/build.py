@@ -106,7 +106,7 @@ def conversion_factors(label: str, rvu_by_basis: dict[str, Printed], printed: di
         factors = member.rows["conversion_factor"].unique()
         if len(factors) != 1:
             raise DataError(
-                f"{label}: expected one conversion factor for basis {basis}, found {sorted(factors)[:5]}. "
+                f"{label}: expected one conversion factor for basis {basis}, found {sorted(factors.tolist())[:5]}. "
                 "The file mixes two releases or a column moved: pull it again, or add a layout."
             )
         rows.append({"release": label, "basis": basis, "conversion_factor": factors[0]})

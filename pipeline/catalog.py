@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 
@@ -64,11 +65,21 @@ def newest_release(catalog: Catalog, today: date) -> Release:
     ][-1]
 
 
+def archive_name(url: str) -> str:
+    """Return the file name of an archive URL; CMS's names hold slashes (`rvu24a-updated-04/01/2024.zip`)."""
+    path = urlsplit(url).path
+    name = re.split(r"/(?:zip|downloads)/", path)[-1].strip("/")
+    return name.replace("/", "-")
+
+
 def label_in_name(catalog: Catalog, name: str) -> str | None:
-    """Return the longest label that a file or folder name begins with, if any.
+    """Return the release that a file or folder name says: CMS's own name of an archive, or the longest label.
 
     `rvu25a-updated-01_10_2025.zip` is RVU25A, `RVU24AR.zip` is RVU24AR, `rvu03_a.zip` is RVU03A.
     """
+    for release in catalog.values():
+        if name.lower() in (archive_name(url).lower() for url in release.archives):
+            return release.label
     squeezed = re.sub(r"^((?:RVU|PRREV)[0-9]{2})_", r"\1", name.upper())
     fits = [label for label in catalog if re.match(rf"{label}(?![A-Z])", squeezed)]
     return max(fits, key=len, default=None)

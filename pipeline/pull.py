@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from pipeline.archive import check_archive
-from pipeline.catalog import Release
+from pipeline.catalog import Release, archive_name
 from pipeline.errors import DataError, MachineError, UsageError
 from pipeline.store import Answer, Receipt, Store, explained, sha256_of, unused_name, write_atomically
 
@@ -94,13 +93,6 @@ def take_local(store: Store, release: Release, path: Path, *, is_sample: bool = 
             return _keep(store, incoming, receipt)
         finally:
             incoming.unlink(missing_ok=True)
-
-
-def archive_name(url: str) -> str:
-    """Return the file name of an archive URL; CMS's names hold slashes (`rvu24a-updated-04/01/2024.zip`)."""
-    path = urlsplit(url).path
-    name = re.split(r"/(?:zip|downloads)/", path)[-1].strip("/")
-    return name.replace("/", "-")
 
 
 def _user() -> str:

@@ -15,6 +15,8 @@ from pipeline.layouts import Layout
 
 HEADER_SEARCH_LINES = 40
 END_OF_FILE = b"\x1a"  # Ctrl-Z: what CMS's mainframe exports end with
+# The mark stands alone in the last row, or a program that took it for data padded it with zeros.
+END_ROW = re.compile(rb'^"?0*\x1a+\s*"?[,"0. ]*$')
 
 
 class HeaderError(DataError):
@@ -48,7 +50,12 @@ def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTabl
 def released_on(banner: str) -> date | None:
     """Return the date that CMS prints above the header of PPRRVU, as in RELEASED 12/23/2024."""
     found = re.search(r"RELEASED ([0-9]{1,2}/[0-9]{1,2}/[0-9]{4})", banner)
-    return datetime.strptime(found[1], "%m/%d/%Y").date() if found else None
+    if not found:
+        return None
+    try:
+        return datetime.strptime(found[1], "%m/%d/%Y").date()
+    except ValueError:
+        raise DataError(f"{found[0]!r} above the header is no date: expected RELEASED MM/DD/YYYY.") from None
 
 
 def _utf8(content: bytes) -> bytes:
@@ -118,24 +125,44 @@ def _layout_advice(layout: Layout) -> str:
 
 def _data_lines(lines: list[bytes], start: int, layout: Layout, member: str) -> list[tuple[int, bytes]]:
     """Return the rows of data, each with its line number, counted from 1."""
-    footnote = re.compile("|".join(layout.footnotes).encode() or rb"(?!)")
     kept: list[tuple[int, bytes]] = []
     for number, line in enumerate(lines[start:], start + 1):
         if END_OF_FILE in line:
-            _check_nothing_follows(lines[number:], member, number)
+            _check_end(line, lines[number:], member, number)
             break
-        bare = line.strip(b'", \t')
-        if bare and not footnote.search(bare):
+        if line.strip(b'", \t') and not _is_footnote(line, layout.footnotes):
             kept.append((number, line))
     return kept
 
 
-def _check_nothing_follows(rest: list[bytes], member: str, number: int) -> None:
+def _is_footnote(line: bytes, footnotes: tuple[str, ...]) -> bool:
+    """Tell a declared footnote, which fills the first cell and no other, from a row."""
+    if not footnotes:
+        return False
+    first, *others = _cells(line)
+    return any(re.search(footnote, first) for footnote in footnotes) and not any(cell.strip() for cell in others)
+
+
+def _check_end(line: bytes, rest: list[bytes], member: str, number: int) -> None:
+    if not END_ROW.match(line):
+        raise DataError(
+            f"{member}, line {number}: expected the end-of-file mark (Ctrl-Z) in a row of its own, found it in "
+            f"{line[:60]!r}. The file is damaged: pull it again."
+        )
     if any(line.strip(b'", \t\x1a') for line in rest):
         raise DataError(
             f"{member}, line {number}: expected nothing after the end-of-file mark (Ctrl-Z), found further rows. "
             "The file is damaged or two files were joined: pull it again."
         )
+
+
+def _check_quotes(numbered: list[tuple[int, bytes]], member: str) -> None:
+    for number, line in numbered:
+        if line.count(b'"') % 2:
+            raise DataError(
+                f"{member}, line {number}: expected every quote to be closed on its line, found {line[:60]!r}. "
+                "The file is damaged, or a cell holds a line break: pull it again."
+            )
 
 
 def _parse(numbered: list[tuple[int, bytes]], layout: Layout, member: str) -> pd.DataFrame:
@@ -147,6 +174,7 @@ def _parse(numbered: list[tuple[int, bytes]], layout: Layout, member: str) -> pd
         wrong.append(row)
         return "skip"
 
+    _check_quotes(numbered, member)
     table = arrow_csv.read_csv(
         arrow.BufferReader(b"\n".join(line for _, line in numbered) + b"\n"),
         arrow_csv.ReadOptions(column_names=names, use_threads=False),
