@@ -73,7 +73,7 @@ def run(
     Nothing is published unless everything passed; a run with nothing new publishes nothing and says so.
     """
     from pipeline.flows import run_refresh
-    from pipeline.sources import find_sources
+    from pipeline.local import find_sources
 
     store = Store.open()
     catalog = load_catalog(store.declared("catalog.toml"))

@@ -17,7 +17,7 @@ LAW: dict[str, tuple[str, str]] = {
     "store": ("errors", "filelock"),
     "archive": ("errors", ""),
     "pull": ("archive catalog errors store", "httpx rich tenacity"),
-    "sources": ("catalog errors", ""),
+    "local": ("catalog errors", ""),
     "layouts": ("errors", ""),
     "read": ("errors layouts", "pandas pyarrow"),
     "conform": ("errors layouts read", "pandas"),
@@ -29,16 +29,14 @@ LAW: dict[str, tuple[str, str]] = {
     "compare": ("", "pandas"),
     "prose": ("", "pandas"),
     "parquet": ("", "pandas pyarrow"),
-    "build": (
-        "aggregate archive catalog conform content errors layouts merge price prose read store validate",
-        "pandas",
-    ),
+    "source": ("archive catalog conform errors layouts read validate", "pandas"),
+    "build": ("aggregate catalog content merge price prose source store validate", "pandas"),
     "publish": ("build catalog compare content errors parquet store", "pyarrow"),
     "verify": ("parquet publish store validate", "pyarrow"),
     "document": ("", ""),
     "page": ("", ""),
     "flows": ("catalog content errors publish pull store", "prefect"),
-    "cli": ("catalog errors flows page sources store verify", "pyarrow rich typer"),
+    "cli": ("catalog errors flows local page store verify", "pyarrow rich typer"),
 }
 
 
