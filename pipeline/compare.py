@@ -7,12 +7,13 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows that are new, gone or changed, and the columns that changed, most often changed first."""
+    """Rows that are new, gone or changed, the columns that changed, most often changed first, and examples."""
 
     added: int
     removed: int
     changed: int
     columns: tuple[str, ...]
+    examples: tuple[str, ...] = ()
 
 
 def difference(before: pd.DataFrame, after: pd.DataFrame, key: list[str]) -> Difference:
@@ -30,7 +31,19 @@ def difference(before: pd.DataFrame, after: pd.DataFrame, key: list[str]) -> Dif
         removed=len(old.index.difference(new.index)),
         changed=int(differs.any(axis=1).sum()),
         columns=tuple(counts.index[counts > 0]),
+        examples=tuple(_examples(old, new, differs)),
     )
+
+
+def _examples(old: pd.DataFrame, new: pd.DataFrame, differs: pd.DataFrame) -> list[str]:
+    """Return the first changed cells as key, column, old and new value."""
+    changed = differs[differs.any(axis=1)].head(3)
+    return [
+        f"{'-'.join(filter(None, map(str, key)))} {column}: {old.at[key, column]!r} or {new.at[key, column]!r}"
+        for key, row in changed.iterrows()
+        for column in row.index[row][:1]
+        if isinstance(key, tuple)
+    ]
 
 
 def _differs(old: pd.Series, new: pd.Series) -> pd.Series:

@@ -71,7 +71,7 @@ def _converted(cells: pd.Series, column: Column, member: str) -> pd.Series:
 def _flags(cells: pd.Series, column: Column, member: str) -> pd.Series:
     printed = column.metadata["printed"]
     _require(cells.isin(list(printed)), cells, column, member, f"one of {list(printed)}")
-    return cells.map(printed).astype(bool)
+    return cells.map(printed).astype(column.frame_dtype)
 
 
 def _numbers(cells: pd.Series, column: Column, member: str) -> pd.Series:

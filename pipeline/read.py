@@ -1,4 +1,4 @@
-"""Turns the bytes of one member into text cells, as CMS printed them, each row with its line number."""
+"""Turns the bytes of one member, in any format, into text cells as CMS printed them, with their line numbers."""
 
 import csv
 import io
@@ -11,7 +11,9 @@ import pyarrow as arrow
 import pyarrow.csv as arrow_csv
 
 from pipeline.errors import DataError
+from pipeline.fixed_width import cut_columns
 from pipeline.layouts import Layout
+from pipeline.workbook import sheets_as_csv
 
 HEADER_SEARCH_LINES = 40
 END_OF_FILE = b"\x1a"  # Ctrl-Z: what CMS's mainframe exports end with
@@ -33,6 +35,36 @@ class TextTable:
     in_header: dict[str, str]
 
 
+def read_member(content: bytes, layout: Layout, member: str, year: int) -> TextTable:
+    """Read a member of any format by one layout: CSV, a workbook, or fixed width."""
+    if layout.is_fixed_width:
+        return read_fixed_width(content, layout, member)
+    if not member.lower().endswith((".xls", ".xlsx")):
+        return read_csv(content, layout, member, year)
+    errors = [HeaderError(f"{member} holds no sheet with anything in it. Pull the archive again.")]
+    for sheet in sheets_as_csv(content, member):
+        try:
+            return read_csv(sheet, layout, member, year)
+        except HeaderError as problem:
+            errors.append(problem)
+    raise errors[-1]
+
+
+def read_fixed_width(content: bytes, layout: Layout, member: str) -> TextTable:
+    """Read a fixed-width member: declared headings, blank lines and footnotes are left out."""
+    lines = _utf8(content).splitlines()
+    heading = re.compile("|".join((*layout.headings, *layout.footnotes)) or "(?!)")
+    first = next((index for index, line in enumerate(lines) if not _is_heading(line, heading)), len(lines))
+    banner = b"\n".join(lines[:first]).decode()
+    numbered = _data_lines(lines, first, layout, member)
+    rows = [(number, line) for number, line in numbered if not heading.search(line.decode())]
+    return TextTable(member, cut_columns(rows, layout, member), banner, {})
+
+
+def _is_heading(line: bytes, heading: re.Pattern[str]) -> bool:
+    return not line.strip() or bool(heading.search(line.decode()))
+
+
 def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTable:
     """Read a CSV member laid out as declared.
 
@@ -45,6 +77,29 @@ def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTabl
     rows = _parse(_data_lines(lines, header_at + 1, layout, member), layout, member)
     banner = b"\n".join(lines[:header_at]).decode()
     return TextTable(member, rows, banner, in_header)
+
+
+def stacked_header(content: bytes, header_lines: int) -> list[str]:
+    """Return the header texts of a table that fits no layout: the lines above the first row of data.
+
+    That row is the first that is filled as far as any of the first lines and has a digit in it.
+    """
+    rows = [_cells(line) for line in _utf8(content).splitlines()[:HEADER_SEARCH_LINES]]
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in rows]
+    widest = max(filled, default=0)
+    data = [index for index, cells in enumerate(rows) if filled[index] > widest / 2 and _has_number(cells)]
+    above = [cells for cells in rows[: data[0] if data else 1] if any(cell.strip() for cell in cells)]
+    return _stacked(above[-header_lines:])
+
+
+def _has_number(cells: list[str]) -> bool:
+    return any(re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell.strip()) for cell in cells)
+
+
+def _stacked(rows: list[list[str]]) -> list[str]:
+    """Join stacked header lines column by column."""
+    width = max(map(len, rows), default=0)
+    return [_squeezed(" ".join(cells[i] for cells in rows if i < len(cells))) for i in range(width)]
 
 
 def released_on(banner: str) -> date | None:
@@ -60,6 +115,8 @@ def released_on(banner: str) -> date | None:
 
 def _utf8(content: bytes) -> bytes:
     """Return the bytes as UTF-8; CMS writes ASCII, with stray Windows-1252 characters in old files."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", errors="replace").encode()
     try:
         content.decode("utf-8-sig")
         return content.removeprefix(b"\xef\xbb\xbf")
@@ -91,9 +148,8 @@ def _find_header(lines: list[bytes], layout: Layout, member: str) -> int:
 
 def _check_header(lines: list[bytes], layout: Layout, member: str, year: int) -> dict[str, str]:
     """Compare the stacked header with the layout, cell by cell; return the numbers that stand in it."""
-    stacked = [_cells(line) for line in lines[-layout.header_lines :]]
-    width = max(map(len, stacked))
-    printed = [_squeezed(" ".join(cells[i] for cells in stacked if i < len(cells))) for i in range(width)]
+    printed = _stacked([_cells(line) for line in lines[-layout.header_lines :]])
+    width = len(printed)
     in_header: dict[str, str] = {}
     problems = []
     for position, column in enumerate(layout.columns):

@@ -1,6 +1,6 @@
 """Reads all tables that an archive prints: finds members, picks layouts, reads, conforms, reconciles."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -9,14 +9,20 @@ import pandas as pd
 from pipeline import conform, read, validate
 from pipeline.archive import find_member, read_member
 from pipeline.catalog import Release
+from pipeline.correct import corrected, load_corrections
+from pipeline.draft import draft_layout
 from pipeline.errors import DataError
 from pipeline.layouts import Layout, layouts_in_force
+from pipeline.locality import localities
 from pipeline.validate import Finding
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.rvu import RvuTable
 from schemas.table import Table, columns
 from schemas.tables import PRINTED
 
+# Of several formats the first is read. A workbook types codes as numbers; fixed width has no header to check.
+FORMATS = (".csv", ".xlsx", ".xls", ".txt", ".prn")
+FIXED_WIDTH = (".txt", ".prn")
 DEFAULT_BASIS = ("standard", "nonqualifying_apm", "qualifying_apm")  # the first that a release has
 
 
@@ -48,7 +54,11 @@ def read_source(archive: Path, release: Release) -> Source:
     printed = _read_printed(archive, release, source)
     source.tables["rvu"] = _agreed_rvu(rvu_by_basis, source)
     source.tables |= {table: _typed(each.rows, PRINTED[table]) for table, each in printed.items()}
+    source.tables, corrections = corrected(release.label, source.tables, load_corrections())
+    source.findings += corrections
     source.tables["conversion_factor"] = conversion_factors(release.label, rvu_by_basis, printed)
+    if "gpci" in source.tables:
+        source.tables["locality"] = localities(source.tables["gpci"], source.tables.get("locality_county"))
     source.released_on = read.released_on(next(iter(rvu_by_basis.values())).banner)
     return source
 
@@ -64,48 +74,87 @@ def conversion_factors(label: str, rvu_by_basis: dict[str, Printed], printed: di
                 "The file mixes two releases or a column moved: pull it again, or add a layout."
             )
         rows.append({"release": label, "basis": basis, "conversion_factor": factors[0]})
-    in_header = printed["anesthesia"].in_header if "anesthesia" in printed else {}
-    national = in_header.get("national_anesthesia_factor")
-    return pd.DataFrame(rows).assign(national_anesthesia_factor=float(national) if national else float("nan"))
+    national = printed["anesthesia"].in_header if "anesthesia" in printed else {}
+    in_header = [float(national.get(basis, "nan")) for basis in rvu_by_basis]
+    return pd.DataFrame(rows).assign(national_anesthesia_factor=in_header)
 
 
-def _read_member(
-    archive: Path, release: Release, layouts: tuple[Layout, ...], part: str, source: Source
-) -> Printed | None:
-    """Read and conform one member, or return None when the archive lacks it."""
-    member = find_member(archive, layouts[0].members[part])
-    if member is None:
-        return None
-    layout, text = _read_text(read_member(archive, member), layouts, member, release.effective_from.year)
-    declared = columns(ConversionFactorTable) | columns(PRINTED[layout.table])
-    rows, repairs = conform.conform(text, layout, declared)
-    source.findings += validate.repaired(layout.table, repairs)
-    rows.insert(0, "release", release.label)
-    distinct = rows.drop_duplicates()
-    source.findings += validate.repeated(layout.table, rows.index.difference(distinct.index))
-    return Printed(distinct, text.banner, text.in_header)
+def members_of(archive: Path, release: Release, table: str, part: str) -> list[tuple[str, tuple[Layout, ...]]]:
+    """Return the members that print a table, in the preferred order of formats, each with the layouts it may have."""
+    layouts = layouts_in_force(table, release.effective_from)
+    found = []
+    for extension in FORMATS:
+        fitting = tuple(layout for layout in layouts if layout.is_fixed_width is (extension in FIXED_WIDTH))
+        if not fitting or part not in fitting[0].members:
+            continue
+        member = find_member(archive, rf"^(?=.*\{extension}$){fitting[0].members[part]}")
+        if member:
+            found.append((member, fitting))
+    return found
 
 
-def _read_text(content: bytes, layouts: tuple[Layout, ...], member: str, year: int) -> tuple[Layout, read.TextTable]:
-    """Read with the first layout whose header fits; HeaderError of the usual one when none does."""
+def read_text(
+    archive: Path, member: str, layouts: tuple[Layout, ...], release: Release
+) -> tuple[Layout, read.TextTable]:
+    """Read a member with the first layout whose header fits; HeaderError with a drafted layout when none does."""
+    content = read_member(archive, member)
     errors = []
     for layout in layouts:
         try:
-            return layout, read.read_csv(content, layout, member, year)
+            return layout, read.read_member(content, layout, member, release.effective_from.year)
         except read.HeaderError as problem:
             errors.append(problem)
-    raise errors[0]
+    raise read.HeaderError(f"{errors[0]}\n\n{draft_layout(content, member, layouts[0].table, release)}")
+
+
+def _read_part(archive: Path, release: Release, table: str, part: str, source: Source) -> Printed | None:
+    """Read a table from its preferred member and compare the others with it; None when the archive lacks it."""
+    members = members_of(archive, release, table, part)
+    if not members:
+        return None
+    (member, layouts), *siblings = members
+    printed, repairs = _read_member(archive, member, layouts, release)
+    source.findings += validate.repaired(table, repairs)
+    for sibling, fitting in siblings:
+        source.findings += _compare_sibling(archive, sibling, fitting, release, printed)
+    distinct = printed.rows.drop_duplicates()
+    source.findings += validate.repeated(table, printed.rows.index.difference(distinct.index))
+    return replace(printed, rows=distinct)
+
+
+def _read_member(
+    archive: Path, member: str, layouts: tuple[Layout, ...], release: Release
+) -> tuple[Printed, list[conform.Repair]]:
+    """Read and conform one member."""
+    layout, text = read_text(archive, member, layouts, release)
+    declared = columns(ConversionFactorTable) | columns(PRINTED[layout.table])
+    rows, repairs = conform.conform(text, layout, declared)
+    rows.insert(0, "release", release.label)
+    return Printed(rows, text.banner, text.in_header), repairs
+
+
+def _compare_sibling(
+    archive: Path, member: str, layouts: tuple[Layout, ...], release: Release, printed: Printed
+) -> list[Finding]:
+    """Report where another format of the same table differs: CMS ships stale siblings, and they are never used."""
+    table = layouts[0].table
+    try:
+        other, _ = _read_member(archive, member, layouts, release)
+    except DataError as problem:
+        reason = str(problem).split("\n")[0]
+        return [Finding(table, "", "other formats can be read", "warning", 1, (reason,))]
+    return validate.siblings(PRINTED[table], printed.rows, other.rows, member)
 
 
 def _read_rvu(archive: Path, release: Release, source: Source) -> dict[str, Printed]:
     """Read PPRRVU: one member per basis."""
-    layouts = layouts_in_force("rvu", release.effective_from)
-    members = {basis: _read_member(archive, release, layouts, basis, source) for basis in layouts[0].members}
+    expected = layouts_in_force("rvu", release.effective_from)[0].members
+    members = {basis: _read_part(archive, release, "rvu", basis, source) for basis in expected}
     found = {basis: member for basis, member in members.items() if member}
     if not found:
         raise DataError(
             f"{archive.name} of {release.label} holds no PPRRVU member: expected a name that matches "
-            f"{' or '.join(layouts[0].members.values())}. Pull the archive again, or correct the pattern in "
+            f"{' or '.join(expected.values())}. Pull the archive again, or correct the pattern in "
             "schemas/layouts/rvu.toml."
         )
     absent = tuple(basis for basis in members if basis not in found)
@@ -118,10 +167,9 @@ def _read_printed(archive: Path, release: Release, source: Source) -> dict[str, 
     """Read the other printed tables; one that is missing is a warning."""
     printed = {}
     for table in [table for table in PRINTED if table != "rvu"]:
-        layouts = layouts_in_force(table, release.effective_from)
-        found = _read_member(archive, release, layouts, "", source)
+        found = _read_part(archive, release, table, "", source)
         if found is None:
-            expected = (layouts[0].members[""],)
+            expected = (layouts_in_force(table, release.effective_from)[0].members[""],)
             source.findings.append(Finding(table, "", "archive has a member of it", "warning", 0, expected))
         else:
             printed[table] = found
@@ -135,6 +183,7 @@ def _agreed_rvu(rvu_by_basis: dict[str, Printed], source: Source) -> pd.DataFram
     for basis, frame in frames.items():
         if basis != default:
             source.findings += validate.agreement(frames[default], frame)
+            source.findings += validate.payable_in_both(frames[default], frame)
     return frames[default]
 
 

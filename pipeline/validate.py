@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+from pipeline.compare import difference
 from pipeline.conform import Repair
 from pipeline.errors import DataError
+from schemas.columns import PAYABLE_STATUS
 from schemas.rvu import RvuTable
 from schemas.table import Table, compiled, name, primary_key
 
@@ -110,6 +112,34 @@ def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
         return []
     examples = tuple(shared.loc[differs, "hcpcs"].head(SHOWN))
     return [Finding("rvu", "", "QPP and nonQPP members agree", "error", int(differs.sum()), examples)]
+
+
+def payable_in_both(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
+    """Report payable rows of nonQPP that QPP lacks: it may leave out only what RVUs do not pay."""
+    payable = complete[complete["status"].isin(PAYABLE_STATUS) & (complete["facility_total_rvu"] > 0)]
+    key = ["hcpcs", "modifier"]
+    absent = payable[~pd.MultiIndex.from_frame(payable[key]).isin(pd.MultiIndex.from_frame(partial[key]))]
+    if absent.empty:
+        return []
+    examples = tuple(absent["hcpcs"].head(SHOWN))
+    return [Finding("rvu", "", "QPP member has every payable code", "error", len(absent), examples)]
+
+
+def siblings(model: type[Table], rows: pd.DataFrame, other: pd.DataFrame, member: str) -> list[Finding]:
+    """Report how another format of a table differs from the one that is used, by the columns that both print."""
+    table = name(model)
+    shared = [column for column in rows.columns if column in other.columns]
+    key = [column for column in primary_key(model) if column in shared]
+    found = difference(rows[shared].drop_duplicates(key), other[shared].drop_duplicates(key), key)
+    count = found.added + found.removed + found.changed
+    if not count:
+        return []
+    told = (
+        f"{member}: {found.removed} rows missing, {found.added} more, {found.changed} changed"
+        + (f" in {', '.join(found.columns[:4])}" if found.columns else ""),
+        *(f"such as {example}" for example in found.examples[:2]),
+    )
+    return [Finding(table, "", "other formats agree with the one used", "warning", count, told)]
 
 
 def row_count(rows: int, neighbor: str, neighbor_rows: int) -> list[Finding]:

@@ -15,6 +15,11 @@ class AnesthesiaTable(Table):
         description="Paid per unit: (base units + time units) x this factor"
     )
 
+    qualifying_apm_anesthesia_factor: float = AnesthesiaFactor(
+        nullable=True,
+        description="The same for qualifying APM participants, from 2026; the other is then everyone else's",
+    )
+
     class Config:
         """Name and key."""
 

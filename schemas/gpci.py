@@ -19,6 +19,9 @@ class GpciTable(Table):
     )
     locality_name: str = LocalityName()
     work_gpci: float = Gpci(description="Work index that is paid, with the floor of 1.0 while it is law")
+    work_gpci_without_floor: float = Gpci(
+        nullable=True, description="Work index as if the floor of 1.0 were not law; printed in early 2026"
+    )
     pe_gpci: float = Gpci(description="Practice expense index")
     mp_gpci: float = Gpci(description="Malpractice index")
 

@@ -12,7 +12,11 @@ class LocalityCountyTable(Table):
     release: str = Release()
     mac: str = Mac()
     locality: str = Locality()
-    state: str = pa.Field(str_length={"min_value": 2}, description="Name of the state; CMS prints it once per state")
+    state: str = pa.Field(
+        nullable=True,
+        str_length={"min_value": 2},
+        description="Name of the state; CMS prints it once per state, and not at all in some fixed-width files",
+    )
     fee_schedule_area: str = LocalityName()
     counties: str = pa.Field(
         str_length={"min_value": 3},

@@ -1,5 +1,7 @@
 """`rvu`: relative values of every code, as CMS prints them in PPRRVU."""
 
+from functools import partial
+
 import pandas as pd
 import pandera.pandas as pa
 
@@ -19,6 +21,7 @@ from schemas.columns import (
     Hcpcs,
     Modifier,
     NotApplicable,
+    OptionalFlag,
     Percentage,
     Release,
     Rvu,
@@ -30,6 +33,7 @@ from schemas.columns import (
 from schemas.table import Table
 
 Rows = pd.Series
+FullyImplemented = partial(Rvu, nullable=True)
 NO_RVU_STATUS = ("C", "E", "J", "M", "P")
 COMPONENTS = ["work_rvu", "nonfacility_pe_rvu", "facility_pe_rvu", "mp_rvu"]
 TOTALS = ["nonfacility_total_rvu", "facility_total_rvu"]
@@ -100,15 +104,33 @@ class RvuTable(Table):
     )
     calculation_flag: str = Text(description="Always 0 since July 2014")
     imaging_family: str = reported(coded(IMAGING_FAMILY, width=2))(
-        description="Diagnostic imaging family for the multiple imaging reduction"
+        nullable=True, description="Diagnostic imaging family for the multiple imaging reduction"
     )
     opps_nonfacility_pe_rvu: float = Rvu(
-        description="Non-facility practice expense of the OPPS cap; 0 when the code is not capped"
+        nullable=True, description="Non-facility practice expense of the OPPS cap, since 2007; 0: not capped"
     )
     opps_facility_pe_rvu: float = Rvu(
-        description="Facility practice expense of the OPPS cap; 0 when the code is not capped"
+        nullable=True, description="Facility practice expense of the OPPS cap, since 2007; 0: not capped"
     )
-    opps_mp_rvu: float = Rvu(description="Malpractice of the OPPS cap; 0 when the code is not capped")
+    opps_mp_rvu: float = Rvu(nullable=True, description="Malpractice of the OPPS cap, since 2007; 0: not capped")
+    fully_implemented_nonfacility_pe_rvu: float = FullyImplemented(
+        description="Non-facility practice expense once phased in; printed in 2007 to 2012, not paid"
+    )
+    fully_implemented_facility_pe_rvu: float = FullyImplemented(
+        description="Facility practice expense once phased in; printed in 2007 to 2012, not paid"
+    )
+    fully_implemented_nonfacility_total_rvu: float = FullyImplemented(
+        description="Non-facility total with that practice expense; printed in 2007 to 2012, not paid"
+    )
+    fully_implemented_facility_total_rvu: float = FullyImplemented(
+        description="Facility total with that practice expense; printed in 2007 to 2012, not paid"
+    )
+    fully_implemented_nonfacility_na: OptionalFlag = NotApplicable(
+        nullable=True, description="NA beside the phased-in non-facility practice expense, 2007 to 2012"
+    )
+    fully_implemented_facility_na: OptionalFlag = NotApplicable(
+        nullable=True, description="NA beside the phased-in facility practice expense, 2007 to 2012"
+    )
 
     # Rules that held on every row of 21 real releases, 2020A to 2025D, and on RVU26C.
 
@@ -186,7 +208,7 @@ class RvuTable(Table):
     def opps_fields(cls, df: pd.DataFrame) -> Rows:
         """The cap of the Deficit Reduction Act limits technical components and the global that holds one."""
         capped = (df["opps_nonfacility_pe_rvu"] > 0) | (df["opps_mp_rvu"] > 0)
-        equal = df["opps_nonfacility_pe_rvu"] == df["opps_facility_pe_rvu"]
+        equal = df["opps_nonfacility_pe_rvu"].fillna(0) == df["opps_facility_pe_rvu"].fillna(0)
         return equal & (~capped | df["modifier"].isin(["", "TC"]))
 
     # Nearly true: CMS's files hold exceptions, so they are reported and do not stop a release.

@@ -5,6 +5,7 @@ from schemas.category import CategoryTable
 from schemas.code import CodeTable
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.gpci import GpciTable
+from schemas.locality import LocalityTable
 from schemas.locality_county import LocalityCountyTable
 from schemas.opps_cap import OppsCapTable
 from schemas.release import ReleaseTable
@@ -17,6 +18,7 @@ PRINTED: dict[str, type[Table]] = {
     name(model): model for model in (RvuTable, GpciTable, LocalityCountyTable, AnesthesiaTable, OppsCapTable)
 }
 DERIVED: dict[str, type[Table]] = {
-    name(model): model for model in (ConversionFactorTable, CodeTable, SynonymTable, CategoryTable, ReleaseTable)
+    name(model): model
+    for model in (ConversionFactorTable, LocalityTable, CodeTable, SynonymTable, CategoryTable, ReleaseTable)
 }
 TABLES: dict[str, type[Table]] = PRINTED | DERIVED
