@@ -100,6 +100,22 @@ def known_localities(table: str, frame: pd.DataFrame, gpci: pd.DataFrame) -> lis
     return [Finding(table, "locality", "is in gpci", "error", len(unknown), examples)]
 
 
+def same_states(counties: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
+    """Report localities whose state differs between the two tables: LOCCO prints a state on its first row only.
+
+    Names are compared with abbreviations by which go together most often in the same release.
+    """
+    both = counties.merge(gpci[[*KEY, "state"]], on=KEY, suffixes=("", "_short")).dropna(subset=["state", "state_short"])
+    if both.empty:
+        return []
+    usual = both.groupby("state_short")["state"].agg(lambda names: names.mode().iloc[0])
+    wrong = both[both["state"] != both["state_short"].map(usual)]
+    if wrong.empty:
+        return []
+    examples = tuple(f"{row.mac}-{row.locality}: {row.state}, not {row.state_short}" for row in wrong.itertuples())
+    return [Finding("locality_county", "state", "is the state in gpci", "error", len(wrong), examples[:SHOWN])]
+
+
 def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
     """Report rows of the QPP member that nonQPP lacks, or that differ in more than the pricing indicator."""
     key = primary_key(RvuTable)

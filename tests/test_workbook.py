@@ -1,0 +1,90 @@
+"""workbook: an XLSX is read as the CSV that it would be saved as."""
+
+import csv
+import io
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from pipeline.conform import conform
+from pipeline.errors import DataError
+from pipeline.layouts import Layout
+from pipeline.read import HeaderError, read_member
+from tests.shaped import LAYOUT_IDS, LAYOUTS, RVU_ROWS, YEAR, conformed, declared_columns, layout_of, render, row
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=LAYOUT_IDS)
+
+
+def as_workbook(content: bytes, *, numbers: bool = False) -> openpyxl.Workbook:
+    """Return a workbook with the cells of a CSV; numeric text as numbers, as CMS's own are, where asked."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet
+    for line in csv.reader(io.StringIO(content.decode().replace("\x1a", ""))):
+        sheet.append([float(cell) if numbers and is_number(cell) else cell or None for cell in line])
+    return workbook
+
+
+def is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+def saved(workbook: openpyxl.Workbook) -> bytes:
+    content = io.BytesIO()
+    workbook.save(content)
+    return content.getvalue()
+
+
+def read(layout: Layout, content: bytes) -> pd.DataFrame:
+    text = read_member(content, layout, "MEMBER.xlsx", YEAR)
+    return conform(text, layout, declared_columns(layout.table))[0]
+
+
+def rows_of(layout: Layout) -> list[dict[str, object]]:
+    return RVU_ROWS if layout.table == "rvu" else [row(layout.table), row(layout.table, locality="01")]
+
+
+@each_layout
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_workbook_holds_what_the_csv_holds(layout: Layout, numbers: bool) -> None:
+    content = render(layout, rows_of(layout))
+    expected, _ = conformed(layout, content)
+    pd.testing.assert_frame_equal(read(layout, saved(as_workbook(content, numbers=numbers))), expected)
+
+
+def test_extra_sheets_do_no_harm() -> None:
+    layout = layout_of("gpci")
+    workbook = as_workbook(render(layout, rows_of(layout)))
+    workbook.create_sheet("Notes", 0).append(["About this file"])
+    assert len(read(layout, saved(workbook))) == 2
+
+
+def test_merged_header_cells_are_caught() -> None:
+    layout = layout_of("gpci")
+    workbook = as_workbook(render(layout, rows_of(layout)))
+    sheet = workbook.active
+    assert sheet
+    sheet.merge_cells("E3:G3")
+    with pytest.raises(HeaderError, match=r"column 6 \(pe_gpci\): expected '2025 PE GPCI', found ''"):
+        read(layout, saved(workbook))
+
+
+def test_an_empty_workbook_is_told() -> None:
+    with pytest.raises(HeaderError, match="holds no sheet with anything in it"):
+        read(layout_of("gpci"), saved(openpyxl.Workbook()))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"<html></html>"])
+def test_what_is_no_workbook_is_told(content: bytes) -> None:
+    with pytest.raises(DataError, match=r"MEMBER\.xlsx is no workbook that can be read"):
+        read(layout_of("gpci"), content)
+
+
+def test_line_breaks_in_cells_become_blanks() -> None:
+    layout = layout_of("gpci")
+    workbook = as_workbook(render(layout, rows_of(layout)))
+    sheet = workbook.active
+    assert sheet
+    sheet["E3"] = "2025 PW GPCI\n(with 1.0 Floor)"
+    assert len(read(layout, saved(workbook))) == 2
