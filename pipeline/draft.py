@@ -4,7 +4,7 @@ import difflib
 import json
 
 from pipeline.catalog import Release
-from pipeline.layouts import NOT_PLACED, Layout, PrintedColumn, load_layouts
+from pipeline.layouts import NOT_PLACED, Layout, PrintedColumn, layouts_in_force, load_layouts
 from pipeline.read import stacked_header
 from pipeline.workbook import sheets_as_csv
 
@@ -19,7 +19,7 @@ def draft_layout(content: bytes, member: str, table: str, release: Release) -> s
     if not member.lower().endswith((".csv", ".xls", ".xlsx")):
         return f"{member} is fixed width: take the positions from the record layout in the archive's PDF."
     sheet = content if member.lower().endswith(".csv") else (*sheets_as_csv(content, member), b"")[0]
-    like = [layout for layout in load_layouts(table) if not layout.is_fixed_width][-1]
+    like = layouts_in_force(table, release.effective_from)[0]
     known = [column for layout in reversed(load_layouts(table)) for column in layout.columns]
     printed = stacked_header(sheet, like.header_lines)
     lines = _place(printed, known, release.effective_from.year)
