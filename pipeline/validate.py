@@ -105,7 +105,8 @@ def same_states(counties: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
 
     Names are compared with abbreviations by which go together most often in the same release.
     """
-    both = counties.merge(gpci[[*KEY, "state"]], on=KEY, suffixes=("", "_short")).dropna(subset=["state", "state_short"])
+    both = counties.merge(gpci[[*KEY, "state"]], on=KEY, suffixes=("", "_short"))
+    both = both.dropna(subset=["state", "state_short"])
     if both.empty:
         return []
     usual = both.groupby("state_short")["state"].agg(lambda names: names.mode().iloc[0])

@@ -1,0 +1,165 @@
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog import Catalog, Release, find_release, label_in_name, load_catalog, newest_release
+from pipeline.errors import UsageError
+from tests.shaped import ROOT
+
+CATALOG = load_catalog(ROOT / "raw/catalog.toml")
+ONE_DAY = timedelta(days=1)
+
+
+def in_force(catalog: Catalog, day: date) -> list[str]:
+    return [release.label for release in catalog.values() if release.in_force(day)]
+
+
+def lasting() -> list[Release]:
+    return [release for release in CATALOG.values() if release.superseded_by is None]
+
+
+# When a release is in force
+
+
+def test_a_release_ends_the_day_before_the_next_one_begins() -> None:
+    for earlier, later in pairwise(lasting()):
+        assert earlier.effective_to is not None
+        assert earlier.effective_from <= earlier.effective_to
+        assert earlier.effective_to + ONE_DAY == later.effective_from
+
+
+def test_the_newest_release_has_no_end() -> None:
+    assert lasting()[-1].effective_to is None
+
+
+def test_exactly_one_release_is_in_force_on_the_first_and_the_last_day_of_each() -> None:
+    for release in lasting():
+        assert in_force(CATALOG, release.effective_from) == [release.label]
+        assert release.effective_to is None or in_force(CATALOG, release.effective_to) == [release.label]
+
+
+def test_a_superseded_release_is_never_in_force_and_names_a_lasting_one() -> None:
+    superseded = [release for release in CATALOG.values() if release.superseded_by]
+
+    assert superseded
+    for release in superseded:
+        assert release.effective_to is None
+        assert not release.in_force(release.effective_from)
+        assert release.superseded_by in {other.label for other in lasting()}
+
+
+@pytest.mark.parametrize(
+    ("day", "label"),
+    [
+        (date(2003, 2, 28), None),
+        (date(2003, 3, 1), "RVU03A"),
+        (date(2006, 2, 1), "RVU06AR2"),
+        (date(2010, 6, 15), "RVU10C_PCT22"),
+        (date(2012, 2, 29), "RVU12AR"),
+        (date(2012, 3, 15), "RVU12M"),
+        (date(2012, 4, 1), "RVU12B"),
+        (date(2024, 3, 8), "RVU24A"),
+        (date(2024, 3, 9), "RVU24AR"),
+        (date(2024, 4, 1), "RVU24B"),
+        (date(2025, 1, 1), "RVU25A"),
+        (date(2025, 3, 31), "RVU25A"),
+        (date(2026, 7, 1), "RVU26C"),
+    ],
+)
+def test_the_release_of_a_day(day: date, label: str | None) -> None:
+    assert in_force(CATALOG, day) == ([label] if label else [])
+
+
+@pytest.mark.parametrize(
+    ("today", "label"),
+    [(date(2024, 3, 8), "RVU24A"), (date(2024, 3, 9), "RVU24AR"), (date(2010, 7, 2), "RVU10C_PCT22")],
+)
+def test_the_newest_release_is_the_one_in_force_today(today: date, label: str) -> None:
+    assert newest_release(CATALOG, today).label == label
+
+
+def test_long_after_the_last_known_release_that_one_is_the_newest() -> None:
+    assert newest_release(CATALOG, date(2099, 1, 1)) == lasting()[-1]
+
+
+def test_a_release_added_at_the_end_ends_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.toml"
+    text = (ROOT / "raw/catalog.toml").read_text("utf-8")
+    path.write_text(f'{text}\n[[release]]\nlabel = "RVU99A"\neffective_from = 2099-01-01\narchives = []\n', "utf-8")
+
+    catalog = load_catalog(path)
+
+    assert catalog[lasting()[-1].label].effective_to == date(2098, 12, 31)
+    assert catalog["RVU99A"] == Release("RVU99A", date(2099, 1, 1))
+
+
+# What the committed catalog says
+
+
+def test_releases_are_listed_in_time_order_each_once() -> None:
+    days = [release.effective_from for release in CATALOG.values()]
+    text = (ROOT / "raw/catalog.toml").read_text("utf-8")
+
+    assert days == sorted(days)
+    assert text.count("[[release]]") == len(CATALOG)
+
+
+def test_archives_are_cms_addresses_of_zips() -> None:
+    archives = [address for release in CATALOG.values() for address in release.archives]
+
+    assert len(archives) == len(set(archives))
+    assert all(address.startswith("https://www.cms.gov/") and address.endswith(".zip") for address in archives)
+
+
+# Which release a name says
+
+
+@pytest.mark.parametrize("label", ["RVU25A", "rvu25a", "Rvu25A"])
+def test_a_label_is_found_in_any_letter_case(label: str) -> None:
+    assert find_release(CATALOG, label).label == "RVU25A"
+
+
+def test_an_unknown_label_is_an_error_that_says_what_is_known_and_how_to_add_it() -> None:
+    with pytest.raises(UsageError) as error:
+        find_release(CATALOG, "rvu31a")
+
+    text = str(error.value)
+    assert f"rvu31a is not in raw/catalog.toml, whose newest release is {list(CATALOG)[-1]}." in text
+    assert "Known labels: rvu releases." in text
+    assert 'append a [[release]] block with label = "RVU31A"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("rvu25a-updated-01_10_2025.zip", "RVU25A"),
+        ("RVU24AR.zip", "RVU24AR"),
+        ("RVU24A.zip", "RVU24A"),
+        ("rvu03_a.zip", "RVU03A"),
+        ("rvu05a_r.zip", "RVU05AR"),
+        ("RVU10C_PCT22.zip", "RVU10C_PCT22"),
+        ("RVU10C_PCT0.zip", "RVU10C_PCT0"),
+        ("prrev05d.zip", "PRREV05D"),
+        ("rvu06ar2.zip", "RVU06AR2"),
+        ("rvu12b-.zip", "RVU12B"),
+        ("RVU25A", "RVU25A"),
+        ("RVU25A (1).zip", "RVU25A"),
+        ("notes.zip", None),
+        ("my-rvu25a.zip", None),
+        ("rvu25ab.zip", None),
+        ("rvu31a.zip", None),
+        ("", None),
+    ],
+)
+def test_a_file_name_says_its_release(name: str, label: str | None) -> None:
+    assert label_in_name(CATALOG, name) == label
+
+
+@pytest.mark.parametrize("label", CATALOG)
+def test_the_archives_of_a_release_are_recognized_by_their_names(label: str) -> None:
+    """A browser saves a slash inside a file name as an underscore."""
+    for address in CATALOG[label].archives:
+        name = address.partition("/downloads/")[2] or address.partition("/zip/")[2]
+        assert label_in_name(CATALOG, name.replace("/", "_")) == label
