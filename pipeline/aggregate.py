@@ -17,6 +17,8 @@ def category_aggregates(
     """
     rows = [_summary(str(category), group) for category, group in codes.groupby("category")]
     summary = pd.DataFrame(rows)
+    fractions = summary.columns[summary.columns.str.contains("_share$|_nonzero_(?!n$)")]
+    summary = summary.astype(dict.fromkeys(fractions, "float64"))
     movement = _movement(codes, previous) if previous is not None else pd.DataFrame({"category": summary["category"]})
     merged = summary.merge(movement, on="category", how="left")
     for column in ("codes_added", "codes_removed"):

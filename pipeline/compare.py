@@ -39,7 +39,7 @@ def _examples(old: pd.DataFrame, new: pd.DataFrame, differs: pd.DataFrame) -> li
     """Return the first changed cells as key, column, old and new value."""
     changed = differs[differs.any(axis=1)].head(3)
     return [
-        f"{'-'.join(filter(None, map(str, key)))} {column}: {old.at[key, column]} or {new.at[key, column]}"
+        f"{'-'.join(filter(None, map(str, key)))} {column}: {old.at[key, column]!s} or {new.at[key, column]!s}"
         for key, row in changed.iterrows()
         for column in row.index[row][:1]
         if isinstance(key, tuple)

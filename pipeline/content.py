@@ -1,5 +1,6 @@
 """Loads our editorial content from raw/content/ and checks it, before it meets any release."""
 
+import csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,6 @@ from pipeline.errors import DataError
 from pipeline.validate import Finding, describe, judge
 from schemas.content import CategoriesContent, CodesContent, SpecialtiesContent, SynonymsContent
 from schemas.table import Table, columns, name
-
-FIRST_LINE = 2  # line 1 is the header
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,36 @@ def load_content(folder: Path) -> Content:
 
 
 def _load(folder: Path, model: type[Table]) -> pd.DataFrame:
+    """Read one file as text, index = its line; empty cells of optional columns become null."""
     path = folder / f"{name(model)}.csv"
     expected = list(columns(model))
     try:
-        frame = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    except (OSError, ValueError) as problem:
+        lines = _numbered(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, csv.Error) as problem:
         raise DataError(f"{path} cannot be read: {problem}") from problem
-    if list(frame.columns) != expected:
-        raise DataError(f"{path}, line 1: expected the columns {expected}, found {list(frame.columns)}.")
-    frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame), name="line")
+    header = lines[0][1] if lines else []
+    if header != expected:
+        raise DataError(f"{path}, line 1: expected the columns {expected}, found {header}.")
+    for number, cells in lines[1:]:
+        if len(cells) != len(expected):
+            raise DataError(
+                f"{path}, line {number}: expected {len(expected)} cells, found {len(cells)}: {cells[:4]}."
+            )
+    index = pd.Index([number for number, _ in lines[1:]], name="line")
+    frame = pd.DataFrame([cells for _, cells in lines[1:]], columns=expected, index=index, dtype="str")
     optional = [column.name for column in columns(model).values() if column.nullable]
     return frame.assign(**{column: frame[column].mask(frame[column] == "") for column in optional})
+
+
+def _numbered(text: str) -> list[tuple[int, list[str]]]:
+    """Return the records of a CSV with the line that each begins on; blank lines are left out."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    records, begins = [], 1
+    for cells in reader:
+        if cells:
+            records.append((begins, cells))
+        begins = reader.line_num + 1
+    return records
 
 
 def _orphans(table: str, frame: pd.DataFrame, codes: pd.DataFrame) -> list[Finding]:

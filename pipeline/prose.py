@@ -10,6 +10,7 @@ Row = dict[str, Any]
 
 # How a code is reimbursed when RVUs do not pay it, by status; the meanings are CMS's (RVU25A record layout).
 REIMBURSEMENT = {
+    "A": "It is active, but without RVUs it has no national price.",
     "B": "Its payment is always part of another service, so Medicare never pays it separately.",
     "C": "Each Medicare contractor sets its own price for it.",
     "D": "The code has been deleted, and Medicare no longer pays it.",
@@ -24,8 +25,15 @@ REIMBURSEMENT = {
     "P": "Medicare bundles it or leaves it out, and makes no separate payment for it.",
     "Q": "It reported functional information for therapy and carried no payment.",
     "R": "Medicare covers it with restrictions, and where it does, the contractor sets the price.",
+    "T": "It is paid only where nothing else is billed that day, and without RVUs it has no national price.",
     "X": "By law it is outside the physician fee schedule, so what it pays is set by other Medicare "
     "payment systems and by each payer's own fee schedule.",
+}
+SETTINGS = {"nonfacility": "in a non-facility setting", "facility": "in a facility"}
+RARELY = {"nonfacility": "outside facilities", "facility": "in facilities"}
+BASIS_REMARK = {
+    "nonqualifying_apm": ", for non-qualifying APM participants",
+    "qualifying_apm": ", for qualifying APM participants",
 }
 PAID_CONDITION = {
     "R": " Coverage is restricted: the contractor may ask for proof of need.",
@@ -56,8 +64,8 @@ def code_name(row: Row) -> str:
 
 
 def heading(row: Row) -> str:
-    """Return our display name of the code, or CMS's descriptor where we have none."""
-    return str(row["title"] if _present(row["title"]) else row["descriptor"])
+    """Return our display name of the code, else CMS's descriptor, freed of stray blanks and marks."""
+    return str(row["title"]) if _present(row["title"]) else " ".join(str(row["descriptor"]).split()).rstrip(".;,")
 
 
 def rvu_information(row: Row) -> str:
@@ -88,28 +96,29 @@ def comparison(row: Row) -> str:
         return f"{_zero_work(row, payable=payable)} {_zero_work_peers(row)}"
     if not payable:
         return (
-            f"The work RVU of {row['work_rvu']:.2f} is printed for information and does not set a payment, "
-            f"so {row['hcpcs']} is not ranked among the {row['category_work_codes']} codes of {row['category']} "
-            "that are paid for physician work."
+            f"The work RVU of {row['work_rvu']:.2f} is printed for information and does not set a payment, so "
+            f"{row['hcpcs']} is not ranked with the codes of {row['category']} that are paid for physician work."
+        )
+    if row["category_work_codes"] == 1:
+        return (
+            f"With a work RVU of {row['work_rvu']:.2f}, {row['hcpcs']} is the only code of {row['category']} that is "
+            "paid for physician work."
         )
     return (
-        f"With a work RVU of {row['work_rvu']:.2f}, {row['hcpcs']} ranks {_ordinal(row['category_work_rank'])} from "
-        f"the top among the {row['category_work_codes']} codes of {row['category']} that are paid for physician work."
+        f"With a work RVU of {row['work_rvu']:.2f}, {row['hcpcs']} ranks "
+        f"{_ordinal(row['category_work_rank'])} "
+        f"from the top among the {row['category_work_codes']:,} codes of {row['category']} "
+        "that are paid for physician work."
     )
 
 
 def questions(row: Row) -> list[dict[str, str]]:
     """Answer what people ask about a code, as far as we have something to say."""
     name = code_name(row)
-    what = f"It is described as: {row['descriptor']}."
-    if _present(row["description"]):
-        what = row["description"]
-    faq = [
-        {
-            "question": f"What is {name}?",
-            "answer": f"{row['hcpcs']}, {heading(row)}, belongs to the category {row['category']}. {what}",
-        }
-    ]
+    title = f", {heading(row)}," if heading(row) else ""
+    described = f" {row['description']}" if _present(row["description"]) else ""
+    what = f"{row['hcpcs']}{title} belongs to the category {row['category']}.{described}"
+    faq = [{"question": f"What is {name}?", "answer": what}]
     if len(row["specialties"]) and _present(row["clinical_context"]):
         users = _listed(list(row["specialties"]))
         faq.append(
@@ -134,27 +143,17 @@ def _paid_by_rvus(row: Row) -> bool:
 
 
 def _totals(row: Row) -> str:
-    """Give total RVUs and national payment in the settings where the service is performed."""
-    settings = [
-        (setting, where, row[f"{setting}_total_rvu"], row[f"{setting}_national_payment"])
-        for setting, where in (("nonfacility", "in a non-facility setting"), ("facility", "in a facility"))
-        if not row[f"{setting}_na"]
-    ] or [("facility", "in a facility", row["facility_total_rvu"], row["facility_national_payment"])]
-    amounts = " and ".join(f"{total:.2f} RVUs or ${payment:,.2f} {where}" for _, where, total, payment in settings)
-    basis = {
-        "nonqualifying_apm": ", for non-qualifying APM participants",
-        "qualifying_apm": ", for qualifying APM participants",
-    }
-    rare = [
-        where
-        for setting, where in (("nonfacility", "outside facilities"), ("facility", "in facilities"))
-        if row[f"{setting}_na"]
-    ]
-    never = f" It is rarely or never performed {' or '.join(rare)}." if rare else ""
-    return (
-        f"In total that makes {amounts}, before geographic adjustment "
-        f"(national conversion factor ${row['conversion_factor']:.4f}{basis.get(row['basis'], '')}).{never}"
+    """Give total RVUs and national payment in the settings where the service is performed and paid."""
+    paid = [setting for setting in SETTINGS if _present(row[f"{setting}_national_payment"])]
+    usual = [setting for setting in paid if not row[f"{setting}_na"]] or paid[-1:]
+    amounts = " and ".join(
+        f"{row[f'{setting}_total_rvu']:.2f} RVUs or ${row[f'{setting}_national_payment']:,.2f} {SETTINGS[setting]}"
+        for setting in usual
     )
+    rare = [RARELY[setting] for setting in SETTINGS if row[f"{setting}_na"]]
+    never = f" It is rarely or never performed {' or '.join(rare)}." if rare else ""
+    factor = f"national conversion factor ${row['conversion_factor']:.4f}{BASIS_REMARK.get(row['basis'], '')}"
+    return f"In total that makes {amounts}, before geographic adjustment ({factor}).{never}"
 
 
 def _zero_work(row: Row, *, payable: bool) -> str:
@@ -167,18 +166,23 @@ def _zero_work(row: Row, *, payable: bool) -> str:
 
 
 def _zero_work_peers(row: Row) -> str:
-    share = f"{_percent(row['category_zero_work_share'])} of the {row['category_codes']:,} codes in {row['category']}"
-    if not row["category_payable_codes"]:
+    codes, payable = row["category_codes"], row["category_payable_codes"]
+    if codes == 1:
+        return f"It is the only code in {row['category']}."
+    share = f"{_percent(row['category_zero_work_share'])} of the {codes:,} codes in {row['category']}"
+    if payable == 0:
         return f"The same holds for {share}, none of which RVUs pay."
+    if payable == 1:
+        return f"The same holds for {share}, only one of which RVUs pay."
     return (
-        f"The same holds for {share}; among the {row['category_payable_codes']:,} of them that RVUs do pay, "
+        f"The same holds for {share}; among the {payable:,} of them that RVUs do pay, "
         f"it is {_percent(row['category_payable_zero_work_share'])}."
     )
 
 
 def _percent(share: float) -> str:
-    """Return whole percent, half up."""
-    return f"{int(share * 100 + 0.5)}%"
+    """Return whole percent, half up; a share is a ratio of counts, so nine decimals hold it exactly enough."""
+    return f"{int(round(share * 100, 7) + 0.5)}%"
 
 
 def _ordinal(number: int) -> str:

@@ -166,12 +166,12 @@ Share = partial(pa.Field, ge=0, le=1, nullable=True, metadata={"unit": "share of
 
 Release = partial(
     pa.Field,
-    str_matches=r"^(RVU|PRREV)[0-9]{2}[A-Z][A-Z0-9_]*$",
+    str_matches=r"^(RVU|PRREV)[0-9]{2}[A-Z][A-Z0-9_]*\Z",
     description="CMS release that the row belongs to, such as RVU26A",
 )
 Hcpcs = partial(
     pa.Field,
-    str_matches=r"^[A-Z0-9]{5}$",
+    str_matches=r"^[A-Z0-9]{5}\Z",
     description="HCPCS code: CPT, CDT or HCPCS Level II; text, leading zeros matter",
     metadata={"width": 5},
 )
@@ -189,13 +189,13 @@ Percentage = partial(pa.Field, ge=0, le=1, metadata={"unit": "share of 1", "deci
 NotApplicable = partial(pa.Field, metadata={"printed": SETTING_FLAG})
 Mac = partial(
     pa.Field,
-    str_matches=r"^[0-9]{5}$",
+    str_matches=r"^[0-9]{5}\Z",
     description="Medicare administrative contractor (before 2008: carrier) number",
     metadata={"width": 5},
 )
 Locality = partial(
     pa.Field,
-    str_matches=r"^[0-9]{2}$",
+    str_matches=r"^[0-9]{2}\Z",
     description="Payment locality within the MAC; unique only together with `mac`",
     metadata={"width": 2},
 )

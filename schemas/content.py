@@ -8,9 +8,9 @@ import pandera.pandas as pa
 from schemas.columns import Category, Hcpcs
 from schemas.table import Table
 
-PROSE = r"^[!-~](?:[ -~]*[!-~])?$"  # printable ASCII: no control characters, no blanks at the ends
+PROSE = r"^[!-~](?:[ -~]*[!-~])?\Z"  # printable ASCII: no control characters, no blanks at the ends
 Prose = partial(pa.Field, str_matches=PROSE)
-Sentences = partial(pa.Field, str_matches=r"^[A-Z0-9][ -~]+[.?!]$")
+Sentences = partial(pa.Field, str_matches=r"^[A-Z0-9][ -~]+[.?!]\Z")
 
 
 class CodesContent(Table):

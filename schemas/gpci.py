@@ -14,7 +14,7 @@ class GpciTable(Table):
     locality: str = Locality()
     state: str = pa.Field(
         nullable=True,
-        str_matches=r"^[A-Z]{2}$",
+        str_matches=r"^[A-Z]{2}\Z",
         description="Postal abbreviation of the state or territory; printed since 2021",
     )
     locality_name: str = LocalityName()

@@ -19,7 +19,7 @@ class ReleaseTable(Table):
     released_on: Date = pa.Field(nullable=True, description="Date that CMS prints in PPRRVU after RELEASED")
     archive: str = pa.Field(description="File name of the archive as received")
     archive_sha256: str = pa.Field(
-        str_matches=r"^[0-9a-f]{64}$",
+        str_matches=r"^[0-9a-f]{64}\Z",
         description="Hash of the archive: CMS re-issues archives under the same label",
     )
     archive_bytes: int = pa.Field(gt=0, description="Size of the archive", metadata={"unit": "bytes"})

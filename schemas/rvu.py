@@ -95,7 +95,7 @@ class RvuTable(Table):
     )
     endoscopic_base: str = Text(
         nullable=True,
-        str_matches=r"^[A-Z0-9][0-9]{3}[A-Z0-9]$",
+        str_matches=r"^[A-Z0-9][0-9]{3}[A-Z0-9]\Z",
         metadata={"width": 5},
         description="Base code of the endoscopy family, when `multiple_procedure` is 3",
     )

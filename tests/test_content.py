@@ -63,9 +63,9 @@ def test_the_word_na_is_text_and_not_empty(folder: Path) -> None:
 # Wrong lines: the table, the rows of its file, and what the error must say about it.
 TEXT_RULE = "str_matches("
 WRONG = [
-    ("codes", {"hcpcs": "g0002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}$')"),
-    ("codes", {"hcpcs": "G002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}$')"),
-    ("codes", {"hcpcs": ""}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}$')"),
+    ("codes", {"hcpcs": "g0002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
+    ("codes", {"hcpcs": "G002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
+    ("codes", {"hcpcs": ""}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
     ("codes", {"description": ""}, f"codes.description: {TEXT_RULE}"),
     ("codes", {"description": "No full stop"}, f"codes.description: {TEXT_RULE}"),
     ("codes", {"description": "a small letter begins it."}, f"codes.description: {TEXT_RULE}"),
