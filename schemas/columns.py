@@ -20,7 +20,6 @@ import pyarrow as arrow
 TextList = pd.ArrowDtype(arrow.list_(arrow.string()))
 QuestionList = pd.ArrowDtype(arrow.list_(arrow.struct([("question", arrow.string()), ("answer", arrow.string())])))
 Date = pd.ArrowDtype(arrow.timestamp("ms"))
-OptionalFlag = pd.ArrowDtype(arrow.bool_())
 OptionalCount = pd.ArrowDtype(arrow.int64())
 
 STATUS = {

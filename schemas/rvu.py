@@ -21,7 +21,6 @@ from schemas.columns import (
     Hcpcs,
     Modifier,
     NotApplicable,
-    OptionalFlag,
     Percentage,
     Release,
     Rvu,
@@ -124,12 +123,6 @@ class RvuTable(Table):
     )
     fully_implemented_facility_total_rvu: float = FullyImplemented(
         description="Facility total with that practice expense; printed in 2007 to 2012, not paid"
-    )
-    fully_implemented_nonfacility_na: OptionalFlag = NotApplicable(
-        nullable=True, description="NA beside the phased-in non-facility practice expense, 2007 to 2012"
-    )
-    fully_implemented_facility_na: OptionalFlag = NotApplicable(
-        nullable=True, description="NA beside the phased-in facility practice expense, 2007 to 2012"
     )
 
     # Rules that held on every row of 21 real releases, 2020A to 2025D, and on RVU26C.

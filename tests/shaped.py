@@ -339,7 +339,10 @@ def printed(value: Any, column: Column) -> str:
 def data_lines(layout: Layout, rows: list[Row]) -> list[list[str]]:
     """Print rows, cell by cell, in the order of the layout."""
     declared = declared_columns(layout.table)
-    return [[printed(each.get(field), declared[field]) for field in layout.kept] for each in rows]
+    names = [column.name for column in layout.columns]
+    return [
+        [printed(each.get(field), declared[field]) if field in declared else "" for field in names] for each in rows
+    ]
 
 
 def member(layout: Layout, lines: list[list[str]], header: list[list[str]] | None = None) -> bytes:

@@ -27,9 +27,7 @@ MEMBERS = {
 }
 FULLY = {
     "fully_implemented_nonfacility_pe_rvu": 9.0,
-    "fully_implemented_nonfacility_na": False,
     "fully_implemented_facility_pe_rvu": 8.0,
-    "fully_implemented_facility_na": True,
     "fully_implemented_nonfacility_total_rvu": 10.0,
     "fully_implemented_facility_total_rvu": 9.0,
 }
@@ -83,7 +81,6 @@ def test_rvus_in_force_of_2007_are_the_transitional_ones(tmp_path: Path) -> None
     visit = rvu.loc[("G0002", "")]
     assert visit["nonfacility_pe_rvu"] == 1.66
     assert visit["fully_implemented_nonfacility_pe_rvu"] == 9.0
-    assert bool(visit["fully_implemented_facility_na"])
     assert rvu["opps_mp_rvu"].notna().all()
 
 
