@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -32,6 +33,15 @@ class Release:
 
 
 Catalog = dict[str, Release]
+RANGE = ".."
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Releases that a command asks for, in time order, and those that its ranges leave out, by the reason."""
+
+    labels: tuple[str, ...]
+    left_out: dict[str, tuple[str, ...]]
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -56,6 +66,29 @@ def find_release(catalog: Catalog, label: str) -> Release:
             f'Known labels: rvu releases. To add one, append a [[release]] block with label = "{label.upper()}", '
             "effective_from (CMS's page says it) and archives."
         ) from None
+
+
+def select_releases(catalog: Catalog, wanted: Iterable[str], held: Collection[str] = ()) -> Selection:
+    """Return the releases that labels and ranges such as RVU20A..RVU26D ask for, in any letter case.
+
+    A range covers what is not superseded and can be had: it is in `held`, what lies on this machine, or, where
+    nothing does, it has an archive URL. A single label is taken as it is. UsageError for an unknown label, and
+    for a range that runs backwards or covers nothing.
+    """
+    chosen: set[str] = set()
+    reasons: dict[str, str] = {}
+    for text in wanted:
+        if RANGE not in text:
+            chosen.add(find_release(catalog, text).label)
+            continue
+        covered = {release.label: _why_left_out(release, held) for release in _in_range(catalog, text)}
+        if all(covered.values()):
+            told = "; ".join(f"{', '.join(labels)} {reason}" for reason, labels in _by_reason(covered).items())
+            raise UsageError(f"{text} covers no release that can be run: {told}.")
+        chosen |= {label for label, reason in covered.items() if not reason}
+        reasons |= covered
+    left_out = {label: reason for label, reason in reasons.items() if label not in chosen}
+    return Selection(tuple(label for label in catalog if label in chosen), _by_reason(left_out))
 
 
 def newest_release(catalog: Catalog, today: date) -> Release:
@@ -83,3 +116,31 @@ def label_in_name(catalog: Catalog, name: str) -> str | None:
     squeezed = re.sub(r"^((?:RVU|PRREV)[0-9]{2})_", r"\1", name.upper())
     fits = [label for label in catalog if re.match(rf"{label}(?![A-Z])", squeezed)]
     return max(fits, key=len, default=None)
+
+
+def _in_range(catalog: Catalog, text: str) -> list[Release]:
+    """Return every release from the first to the last label of FIRST..LAST."""
+    first, _, last = text.partition(RANGE)
+    if not (first and last):
+        raise UsageError(f"{text} is not a range: expected FIRST..LAST, such as RVU20A..RVU26D.")
+    labels = list(catalog)
+    start, end = (labels.index(find_release(catalog, label).label) for label in (first, last))
+    if start > end:
+        raise UsageError(f"{text} runs backwards: {labels[start]} comes after {labels[end]}. Write {last}..{first}.")
+    return [catalog[label] for label in labels[start : end + 1]]
+
+
+def _why_left_out(release: Release, held: Collection[str]) -> str:
+    """Return why a range leaves a release out; empty if it does not."""
+    if release.superseded_by:
+        return "superseded"
+    if held:
+        return "" if release.label in held else "not among the archives given"
+    return "" if release.archives else "without an archive URL in raw/catalog.toml"
+
+
+def _by_reason(reasons: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    return {
+        reason: tuple(label for label, of_label in reasons.items() if of_label == reason)
+        for reason in dict.fromkeys(reasons.values())
+    }

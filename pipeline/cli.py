@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.catalog import Release, load_catalog
+from pipeline.archive import check_archive
+from pipeline.catalog import RANGE, Catalog, Release, find_release, label_in_name, load_catalog, select_releases
 from pipeline.errors import DataError, RvuError, UsageError
+from pipeline.layouts import layouts_in_force
 from pipeline.store import Store, table_file
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app = typer.Typer(
 )
 content_app = typer.Typer(no_args_is_help=True, help="Our editorial content: how much of a release it covers.")
 app.add_typer(content_app, name="content")
+layout_app = typer.Typer(no_args_is_help=True, help="How CMS prints its tables: which layout fits, and a new one.")
+app.add_typer(layout_app, name="layout")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 Command = Callable[..., None]
@@ -49,8 +53,10 @@ def explained(command: Command) -> Command:
 
 @app.command()
 @explained
-def run(
-    releases: Annotated[list[str] | None, typer.Argument(help="Labels such as RVU26A; none: today's.")] = None,
+def run(  # noqa: PLR0913, PLR0917 - a parameter is an option
+    releases: Annotated[
+        list[str] | None, typer.Argument(help="Labels such as RVU26A, ranges such as RVU20A..RVU26D; none: today's.")
+    ] = None,
     source: Annotated[
         list[Path] | None,
         typer.Option("--from", help="A zip, an unpacked archive, or a folder of zips, instead of CMS. Repeatable."),
@@ -59,6 +65,10 @@ def run(
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="Accept the licences that CMS shows before a download.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Releases to build at once. Default: RVU_WORKERS, else one per CPU."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Pull, check, merge and publish releases as a new version.
@@ -70,11 +80,11 @@ def run(
 
       rvu run RVU25A RVU26C --from ~/zips   those two, from a folder of archives
 
-    Nothing is published unless everything passed; a run with nothing new publishes nothing and says so.
-    """
-    from pipeline.flows import run_refresh
-    from pipeline.local import find_sources
+      rvu run RVU20A..RVU26D                every release of these years
 
+    A release that fails is left out, or stays as it was; it is told at the end and in the exit code. Nothing is
+    published when all fail; a run with nothing new publishes nothing and says so.
+    """
     store = Store.open()
     catalog = load_catalog(store.declared("catalog.toml"))
     if sample and source:
@@ -86,21 +96,22 @@ def run(
         )
         return
     paths = [store.declared("sample")] if sample else source or []
-    sources = find_sources(catalog, paths, releases or []) if paths else {}
-    published = run_refresh(
-        [] if sources else [label.upper() for label in releases or []],
-        {label: str(path) for label, path in sources.items()},
-        is_sample=sample,
-        accept_license=accept_license,
-    )
+    sources = _sources(catalog, paths, releases or []) if paths else {}
+    select_releases(catalog, releases or [], sources)  # tells a wrong label at once, before Prefect starts
+    from pipeline.flows import run_refresh
+
+    published = run_refresh(releases or [], sources, is_sample=sample, accept_license=accept_license, workers=workers)
     if as_json:
-        _print_json(published.manifest | {"is_new": published.is_new})
-        return
-    _print_findings(published.manifest)
-    _print_published(published.manifest)
-    where = store.version_path(published.version)
-    news = f"Published {where}" if published.is_new else f"Nothing new: {where} is current"
-    typer.echo(news)
+        _print_json(published.manifest | {"is_new": published.is_new, "failures": published.failures})
+    else:
+        _print_findings(published.manifest)
+        _print_published(published.manifest)
+        where = store.version_path(published.version)
+        typer.echo(f"Published {where}" if published.is_new else f"Nothing new: {where} is current")
+    if published.failures:
+        header = f"rvu: {len(published.failures)} failed; all else is in version {published.version}:"
+        typer.echo("\n".join([header, *published.failures.values()]), err=True)
+        raise typer.Exit(published.exit_code)
 
 
 @app.command()
@@ -109,7 +120,10 @@ def releases(
     on: Annotated[str | None, typer.Option("--on", help="Only the one that prices services of YYYY-MM-DD.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List every release known to the catalog, and which are pulled and published."""
+    """List every release known to the catalog, and which are pulled and published.
+
+    layout_verified: the layout of its PPRRVU was checked on CMS's own bytes of that era.
+    """
     store = Store.open()
     known: Iterable[Release] = load_catalog(store.declared("catalog.toml")).values()
     if on:
@@ -122,6 +136,7 @@ def releases(
             "effective_from": release.effective_from.isoformat(),
             "effective_to": release.effective_to.isoformat() if release.effective_to else None,
             "superseded_by": release.superseded_by,
+            "layout_verified": layouts_in_force("rvu", release.effective_from)[0].verified,
             "archives_known": len(release.archives),
             "archives_pulled": len(store.receipts(release.label)),
             "published": release.label in published,
@@ -208,6 +223,31 @@ def verify(
         raise DataError(f"{outcome.version} is not what was published. Run rvu run to publish it again.")
 
 
+@layout_app.command()
+@explained
+def check(
+    archive: Annotated[Path, typer.Argument(help="A zip of CMS.")],
+    release: Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which layout each member of an archive would be read with, or what differs."""
+    from pipeline.survey import survey
+
+    _print_rows(survey(archive, _release_of(archive, release)), as_json=as_json)
+
+
+@layout_app.command()
+@explained
+def draft(
+    archive: Annotated[Path, typer.Argument(help="A zip of CMS.")],
+    release: Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")] = None,
+) -> None:
+    """Print a [[layout]] block for every table of an archive, to paste into schemas/layouts/ and correct."""
+    from pipeline.survey import drafts
+
+    typer.echo(drafts(archive, _release_of(archive, release)))
+
+
 @content_app.command()
 @explained
 def coverage(
@@ -230,6 +270,29 @@ def coverage(
 def main() -> None:
     """Run the command line."""
     app(prog_name="rvu")
+
+
+def _sources(catalog: Catalog, paths: list[Path], wanted: list[str]) -> dict[str, str]:
+    """Return label to path of the archives to take; a range takes those of its releases that are there."""
+    from pipeline.local import find_sources
+
+    if any(RANGE in text for text in wanted):
+        wanted = list(select_releases(catalog, wanted, find_sources(catalog, paths, [])).labels)
+    return {label: str(path) for label, path in find_sources(catalog, paths, wanted).items()}
+
+
+def _release_of(archive: Path, label: str | None) -> Release:
+    """Return the release of an archive, checked to be a sound zip, by its name or as stated."""
+    catalog = load_catalog(Store.open().declared("catalog.toml"))
+    if not archive.is_file():
+        raise UsageError(f"{archive} is not a file: expected one zip of CMS.")
+    check_archive(archive, archive.name)
+    found = label or label_in_name(catalog, archive.name)
+    if found is None:
+        raise UsageError(
+            f"{archive.name} does not say which release it is. Add --release RVU25A, or whichever it is."
+        )
+    return find_release(catalog, found)
 
 
 def _holds_real_releases(store: Store) -> bool:

@@ -21,3 +21,11 @@ class MachineError(RvuError):
     """The machine does not let us: network, disk, permissions, acceptance."""
 
     exit_code = 3
+
+
+PROBLEMS = {problem.__name__: problem for problem in (DataError, UsageError, MachineError)}
+
+
+def kind_of(problem: RvuError) -> str:
+    """Return the name in PROBLEMS of a problem, which may be of a kind derived from those."""
+    return next(name for name, known in PROBLEMS.items() if isinstance(problem, known))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,15 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
-from pipeline import publish, pull
-from pipeline.catalog import find_release, load_catalog, newest_release
-from pipeline.content import Content, content_fingerprint, load_content
-from pipeline.errors import DataError, MachineError, RvuError, UsageError
+from pipeline import assemble, publish, pull
+from pipeline.catalog import Catalog, find_release, load_catalog, newest_release, select_releases
+from pipeline.content import content_fingerprint
+from pipeline.crew import Crew, workers_wanted
+from pipeline.errors import PROBLEMS, RvuError, kind_of
 from pipeline.store import Receipt, Store
 
-PROBLEMS = {problem.__name__: problem for problem in (DataError, UsageError, MachineError)}
 Step = Callable[..., Any]
 
 
@@ -35,8 +35,7 @@ def told(step: Step) -> Step:
         try:
             return step(*args, **kwargs)
         except RvuError as problem:
-            kind = next(name for name, known in PROBLEMS.items() if isinstance(problem, known))
-            return Failed(name=kind, message=str(problem))
+            return Failed(name=kind_of(problem), message=str(problem))
 
     return run
 
@@ -47,12 +46,6 @@ def carry_out(step: Any, *args: Any, **kwargs: Any) -> Any:
     if state.is_failed() and state.name in PROBLEMS:
         raise PROBLEMS[state.name](state.message or "")
     return state.result()
-
-
-@lru_cache(maxsize=1)
-def content_of(folder: Path, fingerprint: str) -> Content:
-    """Load content once per state of its files, so that tasks need to be given no frames."""
-    return load_content(folder)
 
 
 @task(name="pull", task_run_name="pull-{label}", cache_policy=NO_CACHE)
@@ -71,24 +64,27 @@ def pull_archive(label: str, source: str | None, is_sample: bool) -> Receipt:
     return receipt
 
 
-@task(name="build", task_run_name="build-{step.release.label}", cache_policy=NO_CACHE)
+@task(name="build-sources", cache_policy=NO_CACHE)
 @told
-def build_release(step: publish.Step, staging: Path, fingerprint: str) -> Any:
-    """Build all tables of one release into the staging folder; return its entry of the manifest."""
-    store = Store.open()
-    content = content_of(store.declared("content"), fingerprint)
-    entry = publish.stage_release(store, staging, step, content, publish.parent_manifest(store))
-    warnings = sum(finding["severity"] == "warning" for finding in entry["findings"])
-    done = "unchanged" if step.unchanged else f"built, {entry['rows']['rvu']:,} rows of rvu, {warnings} warnings"
-    get_run_logger().info("%s: %s", step.release.label, done)
-    return entry
+def build_sources(assembly: assemble.Assembly, crew: Crew) -> None:
+    """Build what the archives print, many releases at once."""
+    for line in assemble.build_sources(assembly, crew):
+        get_run_logger().info(line)
+
+
+@task(name="build-merged", cache_policy=NO_CACHE)
+@told
+def build_merged(assembly: assemble.Assembly, crew: Crew) -> None:
+    """Merge it with our content, many releases at once."""
+    for line in assemble.build_merged(assembly, crew):
+        get_run_logger().info(line)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
 @told
-def publish_version(staging: Path, entries: dict[str, publish.Manifest], fingerprint: str) -> publish.Published:
+def publish_version(assembly: assemble.Assembly) -> publish.Published:
     """Turn the staging folder into the next version."""
-    published = publish.publish_version(Store.open(), staging, entries, fingerprint, datetime.now(UTC).date())
+    published = publish.publish_version(assembly, datetime.now(UTC).date())
     outcome = "is published" if published.is_new else "is current, nothing new"
     get_run_logger().info("version %s %s", published.version, outcome)
     return published
@@ -101,35 +97,37 @@ def refresh(
     sources: dict[str, str] | None = None,
     is_sample: bool = False,
     accept_license: bool = False,
+    workers: int | None = None,
 ) -> Any:
-    """Pull, build and publish releases: those given, or the one in force today.
+    """Pull, build and publish releases: those given, by label or range, or the one in force today.
 
-    `sources` maps labels to paths on this machine; all other releases come from CMS.
+    `sources` maps labels to paths on this machine; all other releases come from CMS. Ends as Incomplete when some
+    releases failed and the others are published.
     """
     store = Store.open()
+    crew = Crew(workers_wanted(workers))
     catalog = load_catalog(store.declared("catalog.toml"))
     fingerprint = content_fingerprint(store.declared("content"))
-    content_of(store.declared("content"), fingerprint)
-    sources = sources or {}
-    labels = [find_release(catalog, label).label for label in releases or list(sources)]
-    labels = labels or [newest_release(catalog, datetime.now(UTC).date()).label]
-    if any(label not in sources for label in labels):
+    assemble.content_of(store.declared("content"), fingerprint)
+    labels = _selected(catalog, releases or [], sources or {})
+    if any(label not in (sources or {}) for label in labels):
         pull.require_license(store, accept=accept_license)
-    received = [carry_out(pull_archive, label, sources.get(label), is_sample) for label in labels]
-    with store.staging() as staging:
-        parent = publish.parent_manifest(store)
-        steps = publish.plan_version(catalog, parent, received, fingerprint)
-        if parent and all(step.unchanged for step in steps) and len(steps) == len(parent["releases"]):
-            get_run_logger().info("version %s is current, nothing new", parent["version"])
-            return publish.Published(parent["version"], is_new=False, manifest=parent)
-        entries = {step.release.label: carry_out(build_release, step, staging, fingerprint) for step in steps}
-        published = carry_out(publish_version, staging, entries, fingerprint)
-    _attach_artifacts(published, store)
-    return published
+    pulled = _pull(labels, sources or {}, is_sample)
+    with store.staging() as staging, crew:
+        assembly = assemble.assemble(store, staging, catalog, pulled, fingerprint)
+        published = publish.current_version(assembly) or _build_and_publish(labels, assembly, crew)
+    if published.is_new or published.failures:
+        _attach_artifacts(published, store)
+    return _final_state(published)
 
 
 def run_refresh(
-    releases: list[str], sources: dict[str, str], *, is_sample: bool, accept_license: bool
+    releases: list[str],
+    sources: dict[str, str],
+    *,
+    is_sample: bool,
+    accept_license: bool,
+    workers: int | None = None,
 ) -> publish.Published:
     """Run the refresh flow to its end; raises the problem that stopped it."""
     published: publish.Published = carry_out(
@@ -138,8 +136,46 @@ def run_refresh(
         sources=sources,
         is_sample=is_sample,
         accept_license=accept_license,
+        workers=workers,
     )
     return published
+
+
+def _selected(catalog: Catalog, releases: list[str], sources: dict[str, str]) -> tuple[str, ...]:
+    """Return the releases to run, and log what a range leaves out."""
+    wanted = releases or list(sources) or [newest_release(catalog, datetime.now(UTC).date()).label]
+    selection = select_releases(catalog, wanted, sources)
+    for reason, labels in selection.left_out.items():
+        get_run_logger().info("left out, %s: %s", reason, ", ".join(labels))
+    return selection.labels
+
+
+def _pull(labels: tuple[str, ...], sources: dict[str, str], is_sample: bool) -> assemble.Pulled:
+    """Pull one after the other, out of politeness to CMS."""
+    pulled = assemble.Pulled()
+    for label in labels:
+        try:
+            pulled.receipts.append(carry_out(pull_archive, label, sources.get(label), is_sample))
+        except RvuError as problem:
+            pulled.problems[label] = problem
+    publish.require_some_good(labels, pulled.problems)
+    return pulled
+
+
+def _build_and_publish(labels: tuple[str, ...], assembly: assemble.Assembly, crew: Crew) -> publish.Published:
+    """Build both phases and publish, unless every release that was asked for fails."""
+    for build in (build_sources, build_merged):
+        carry_out(build, assembly, crew)
+        publish.require_some_good(labels, assembly.problems)
+    published: publish.Published = carry_out(publish_version, assembly)
+    return published
+
+
+def _final_state(published: publish.Published) -> Any:
+    """Let schedulers see at a glance that some releases failed."""
+    if not published.failures:
+        return published
+    return Completed(name="Incomplete", message=f"failed: {', '.join(published.failures)}", data=published)
 
 
 def _attach_artifacts(published: publish.Published, store: Store) -> None:
@@ -151,5 +187,8 @@ def _attach_artifacts(published: publish.Published, store: Store) -> None:
         for finding in entry["findings"]
     ]
     create_table_artifact(table=findings, key="validation", description=f"Findings in {published.version}")
+    if published.failures:
+        failures = "\n\n".join(published.failures.values())
+        create_markdown_artifact(markdown=failures, key="failures", description=f"Not in {published.version}")
     changes = store.version_path(published.version) / "CHANGES.md"
     create_markdown_artifact(markdown=changes.read_text("utf-8"), key="version", description=str(changes))

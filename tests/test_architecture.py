@@ -37,12 +37,15 @@ LAW: dict[str, tuple[str, str]] = {
     "source": ("archive catalog conform correct draft errors layouts locality read validate", "pandas"),
     "survey": ("archive catalog draft errors layouts source", ""),
     "build": ("aggregate catalog content merge price prose source store validate", "pandas"),
-    "publish": ("build catalog compare content errors parquet store", "pyarrow"),
+    "crew": ("errors", "rich"),
+    "assemble": ("build catalog content crew errors parquet store", ""),
+    "changes": ("compare parquet", ""),
+    "publish": ("assemble build changes errors store", "pyarrow"),
     "verify": ("parquet publish store validate", "pyarrow"),
     "document": ("", ""),
     "page": ("", ""),
-    "flows": ("catalog content errors publish pull store", "prefect"),
-    "cli": ("catalog errors flows local page store verify", "pyarrow rich typer"),
+    "flows": ("assemble catalog content crew errors publish pull store", "prefect"),
+    "cli": ("archive catalog errors flows layouts local page store survey verify", "pyarrow rich typer"),
 }
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build import Built, Previous, build_fingerprint, build_release
+from pipeline.build import (
+    Built,
+    Previous,
+    build_release,
+    derived_fingerprint,
+    previous_release,
+    source_fingerprint,
+)
 from pipeline.catalog import Catalog
 from pipeline.content import Content
 from pipeline.errors import DataError
@@ -138,18 +145,30 @@ def test_two_bases_that_agree_give_two_factors(
     }
 
 
-def test_fingerprint_follows_every_input(catalog: Catalog) -> None:
+def test_what_the_next_release_is_compared_with_comes_from_rvu_alone(
+    sample: dict[str, Built], content: Content
+) -> None:
+    tables = sample["RVU25A"].tables
+    previous = previous_release("RVU25A", tables["rvu"][["hcpcs"]], content)
+    assert (previous.release, previous.rvu_rows) == ("RVU25A", len(tables["rvu"]))
+    both = previous.codes.merge(tables["code"], on=["hcpcs", "category"])
+    assert len(previous.codes) == len(both) == len(tables["code"])
+
+
+def test_fingerprints_follow_every_input(catalog: Catalog) -> None:
     receipt = Receipt("RVU25A", "a.zip", "a" * 64, 1, "now")
     other = Receipt("RVU25A", "a.zip", "b" * 64, 1, "now")
-    base = build_fingerprint(receipt, catalog["RVU25A"], "content", None)
-    assert base == build_fingerprint(receipt, catalog["RVU25A"], "content", None)
-    changed = {
-        build_fingerprint(other, catalog["RVU25A"], "content", None),
-        build_fingerprint(receipt, catalog["RVU25B"], "content", None),
-        build_fingerprint(receipt, catalog["RVU25A"], "other content", None),
-        build_fingerprint(receipt, catalog["RVU25A"], "content", other),
+    source = source_fingerprint(receipt, catalog["RVU25A"])
+    assert source == source_fingerprint(Receipt("RVU25A", "a.zip", "a" * 64, 1, "later"), catalog["RVU25A"])
+    sources = {source_fingerprint(other, catalog["RVU25A"]), source_fingerprint(receipt, catalog["RVU25B"])}
+    assert len(sources | {source}) == 3
+    derived = {
+        derived_fingerprint(source, "content", None),
+        derived_fingerprint(source, "other content", None),
+        derived_fingerprint(source, "content", source),
+        *(derived_fingerprint(each, "content", None) for each in sources),
     }
-    assert len(changed | {base}) == 5
+    assert len(derived) == 5
 
 
 @pytest.mark.parametrize("label", REAL_ROWS)

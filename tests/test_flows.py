@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.flows import refresh, run_refresh
-from pipeline.store import Store
+from pipeline.store import PROJECT, Store
 from tests.conftest import run_sample
 
 
@@ -41,6 +41,21 @@ def test_problem_ends_the_flow_as_failed_with_its_message(home: Path, prefect_se
     assert state.is_failed()
     assert state.name == "UsageError"
     assert "RVU99Z is not in raw/catalog.toml" in (state.message or "")
+
+
+def test_failure_of_some_releases_ends_the_flow_as_incomplete(
+    home: Path, prefect_server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = tmp_path / "rvu26c.zip"
+    page.write_bytes(b"<html><title>Page not found</title></html>")
+    sources = {"RVU25A": str(next((PROJECT / "raw" / "sample").glob("rvu25a*"))), "RVU26C": str(page)}
+    state = refresh(["RVU25A..RVU26D"], sources, is_sample=True, return_state=True)
+    assert (state.is_completed(), state.name) == (True, "Incomplete")
+    assert state.message == "failed: RVU26C"
+    assert "left out, not among the archives given: RVU25B, RVU25C, RVU25D, RVU26A" in caplog.text
+    wanted = {"artifacts": {"key": {"any_": ["failures"]}}}
+    artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json=wanted).json()
+    assert "RVU26C: rvu26c.zip is a web page" in artifacts[0]["data"]
 
 
 def test_pulling_without_acceptance_stops_with_the_notice(home: Path, prefect_server: str) -> None:

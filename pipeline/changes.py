@@ -1,0 +1,58 @@
+"""Writes CHANGES.md: what differs between a version and its parent, table by table."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.compare import difference
+from pipeline.parquet import read_table
+from schemas.table import primary_key
+from schemas.tables import TABLES
+
+Manifest = dict[str, Any]
+
+
+def changes_text(staging: Path, manifest: Manifest, folder: Path | None, parent: Manifest | None) -> str:
+    """Return CHANGES.md of the version in `staging` against its parent in `folder`, if it has one."""
+    title = f"# {manifest['version']}\n\n"
+    if parent is None or folder is None:
+        listed = "\n".join(f"- {label}" for label in manifest["releases"])
+        return f"{title}First version. Releases:\n\n{listed}\n"
+    lines = [title + f"Differences from {parent['version']}.\n", *_release_changes(parent, manifest)]
+    lines += [
+        "| table | release | rows added | rows removed | rows changed | columns |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    old, new = parent["files"], manifest["files"]
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path, {}).get("sha256") != new.get(path, {}).get("sha256"):
+            lines.append(_file_change(staging, folder, path, new.get(path) or old[path]))
+    return "\n".join(lines) + "\n"
+
+
+def _release_changes(parent: Manifest, manifest: Manifest) -> list[str]:
+    before, after = parent["releases"], manifest["releases"]
+    lines = [f"- release {label} is new" for label in after if label not in before]
+    lines += [f"- release {label} is no longer part of the data" for label in before if label not in after]
+    lines += [
+        f"- release {label} was built from another archive: {after[label]['receipt']['archive']}, "
+        f"sha256 {after[label]['receipt']['sha256'][:16]}, was {before[label]['receipt']['sha256'][:16]}"
+        for label in after
+        if label in before and after[label]["receipt"]["sha256"] != before[label]["receipt"]["sha256"]
+    ]
+    if parent["content_fingerprint"] != manifest["content_fingerprint"]:
+        lines.append("- our content changed")
+    return [*lines, ""]
+
+
+def _file_change(staging: Path, folder: Path, path: str, facts: Manifest) -> str:
+    """Return one line of the table of changes."""
+    label = f"| {facts['table']} | {facts['release']} |"
+    if not (folder / path).exists():
+        return f"{label} {facts['rows']} | 0 | 0 | new file |"
+    if not (staging / path).exists():
+        return f"{label} 0 | {facts['rows']} | 0 | file removed |"
+    model = TABLES[facts["table"]]
+    before = read_table(folder / path, model)
+    found = difference(before, read_table(staging / path, model), primary_key(model))
+    shown = ", ".join(found.columns[:8]) + (" ..." if len(found.columns) > 8 else "")
+    return f"{label} {found.added} | {found.removed} | {found.changed} | {shown} |"
