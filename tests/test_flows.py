@@ -53,7 +53,7 @@ def test_failure_of_some_releases_ends_the_flow_as_incomplete(
     assert (state.is_completed(), state.name) == (True, "Incomplete")
     assert state.message == "failed: RVU26C"
     assert "left out, not among the archives given: RVU25B, RVU25C, RVU25D, RVU26A" in caplog.text
-    wanted = {"artifacts": {"key": {"any_": ["failures"]}}}
+    wanted = {"artifacts": {"key": {"any_": ["failures"]}}, "sort": "CREATED_DESC"}
     artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json=wanted).json()
     assert "RVU26C: rvu26c.zip is a web page" in artifacts[0]["data"]
 
