@@ -71,7 +71,7 @@ def judge(frame: pd.DataFrame, model: type[Table]) -> list[Finding]:
 def softened(findings: list[Finding]) -> list[Finding]:
     """Make rules on rows, other than unique keys, warnings: for releases on which nobody has proven them yet."""
     return [
-        replace(finding, severity="warning", reason=finding.reason or "not proven on releases before 2020")
+        replace(finding, severity="warning", reason=f"not proven on releases before 2020. {finding.reason}".strip())
         if not finding.column and not finding.rule.endswith(" is unique")
         else finding
         for finding in findings

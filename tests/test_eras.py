@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.build import Built, build_source
 from pipeline.catalog import Release
+from pipeline.errors import DataError
 from pipeline.layouts import Layout, layouts_in_force
 from pipeline.store import Receipt
 from tests import test_fixed_width
@@ -139,6 +140,35 @@ def test_2026_has_two_anesthesia_factors_and_an_index_without_floor(tmp_path: Pa
     }
 
 
+def test_qpp_alone_works_and_says_what_is_missing(tmp_path: Path) -> None:
+    day = date(2026, 1, 1)
+    rows = [{**each, "pricing_indicator": "1", "conversion_factor": 33.5675} for each in RVU_ROWS]
+    path = tmp_path / "declared-2026.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("PPRRVU2026_Jan_QPP.csv", render(layouts_in_force("rvu", day)[0], rows))
+    built = build(path, day)
+    assert built.tables["conversion_factor"]["basis"].tolist() == ["qualifying_apm"]
+    told = [finding for finding in built.findings if finding.rule == "has a member for each basis"]
+    assert [finding.examples for finding in told] == [("nonqualifying_apm",)]
+
+
+def test_rules_not_proven_on_old_releases_are_warnings_there(tmp_path: Path) -> None:
+    rows = [{**each, "conversion_factor": 37.8975} for each in RVU_ROWS]
+    rows[3] |= {"nonfacility_total_rvu": 99.0}
+    for day, severity in ((date(2015, 1, 1), "warning"), (date(2020, 1, 1), "error")):
+        path = tmp_path / f"declared-{day.year}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            content = render(layouts_in_force("rvu", day)[0], rows).replace(b"2025", str(day.year).encode())
+            archive.writestr("PPRRVU.csv", content)
+        if severity == "error":
+            with pytest.raises(DataError, match="rvu: total = work"):
+                build(path, day)
+        else:
+            found = {finding.rule: finding for finding in build(path, day).findings}
+            assert found["total = work + PE + MP"].severity == "warning"
+            assert found["total = work + PE + MP"].reason.startswith("not proven on releases before 2020")
+
+
 def test_qpp_that_lacks_a_payable_code_is_an_error(tmp_path: Path) -> None:
     day = date(2026, 1, 1)
     layout = layouts_in_force("rvu", day)[0]
@@ -148,7 +178,7 @@ def test_qpp_that_lacks_a_payable_code_is_an_error(tmp_path: Path) -> None:
         archive.writestr("PPRRVU2026_Jan_nonQPP.csv", render(layout, rows))
         fewer = [each for each in rows if each["hcpcs"] not in ("G0002", "G0005")]
         archive.writestr("PPRRVU2026_Jan_QPP.csv", render(layout, fewer))
-    with pytest.raises(Exception, match="QPP member has every payable code: 1 rows, such as G0002"):
+    with pytest.raises(DataError, match="QPP member has every payable code: 1 rows, such as G0002"):
         build(path, day)
 
 

@@ -6,6 +6,7 @@ import io
 import openpyxl
 import pandas as pd
 import pytest
+import xlwt
 
 from pipeline.conform import conform
 from pipeline.errors import DataError
@@ -51,6 +52,21 @@ def test_a_workbook_holds_what_the_csv_holds(layout: Layout, numbers: bool) -> N
     content = render(layout, rows_of(layout))
     expected, _ = conformed(layout, content)
     pd.testing.assert_frame_equal(read(layout, saved(as_workbook(content, numbers=numbers))), expected)
+
+
+def test_a_legacy_workbook_holds_what_the_csv_holds() -> None:
+    layout = layout_of("gpci")
+    content = render(layout, rows_of(layout))
+    workbook = xlwt.Workbook()
+    sheet = workbook.add_sheet("GPCI")
+    for at, line in enumerate(csv.reader(io.StringIO(content.decode()))):
+        for position, cell in enumerate(line):
+            sheet.write(at, position, float(cell) if is_number(cell) else cell)
+    saved_as = io.BytesIO()
+    workbook.save(saved_as)
+    text = read_member(saved_as.getvalue(), layout, "GPCI2025.xls", YEAR)
+    made = conform(text, layout, declared_columns("gpci"))[0]
+    pd.testing.assert_frame_equal(made, conformed(layout, content)[0])
 
 
 def test_extra_sheets_do_no_harm() -> None:
