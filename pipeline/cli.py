@@ -264,7 +264,8 @@ def coverage(
     if not path.exists():
         raise UsageError(f"{label} is not in version {version}. See: rvu versions")
     columns = ["category", "codes", "payable_codes", "described_codes", "described_share"]
-    _print_rows(pq.read_table(path, columns=columns).to_pylist(), as_json=as_json)
+    with pq.ParquetFile(path) as file:
+        _print_rows(file.read(columns=columns).to_pylist(), as_json=as_json)
 
 
 def main() -> None:
@@ -303,9 +304,12 @@ def _holds_real_releases(store: Store) -> bool:
 def _code_row(store: Store, version: str, release: str, code: str) -> dict[str, Any] | None:
     import pyarrow.parquet as pq
 
-    path = table_file(store.version_path(version), "code", release)
-    found = pq.read_table(path, columns=["hcpcs"]).column("hcpcs").index(code).as_py()
-    row: dict[str, Any] | None = pq.read_table(path).slice(found, 1).to_pylist()[0] if found >= 0 else None
+    # ParquetFile and plain lists, unlike read_table and compute, do not load pandas, which takes longest of all.
+    with pq.ParquetFile(table_file(store.version_path(version), "code", release)) as file:
+        codes = file.read(columns=["hcpcs"]).column("hcpcs").to_pylist()
+        if code not in codes:
+            return None
+        row: dict[str, Any] = file.read().slice(codes.index(code), 1).to_pylist()[0]
     return row
 
 
