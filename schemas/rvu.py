@@ -216,7 +216,9 @@ class RvuTable(Table):
         return df["hcpcs"].str.fullmatch(r"[A-Z0-9][0-9]{3}[A-Z0-9]")
 
     @pa.dataframe_check(
-        name="descriptor is not empty", raise_warning=True, description="known: one code of RVU25A has none"
+        name="descriptor is not empty",
+        raise_warning=True,
+        description="known: M1389 in RVU25A, J1246 in RVU24A and RVU24AR",
     )
     def is_described(cls, df: pd.DataFrame) -> Rows:
         """CMS prints a short text for every code."""
