@@ -224,12 +224,13 @@ def _is_done(assembly: Assembly, label: str, derivation: Derivation) -> bool:
 def _complete(assembly: Assembly, results: dict[str, Manifest]) -> Iterator[str]:
     """Add what is as in the parent version, and write down the entry of every release."""
     for label, each in assembly.plan().items():
-        if _is_done(assembly, label, each):
-            assembly.entries[label] = assembly.in_parent(label)
+        if not _is_done(assembly, label, each):
+            assembly.entries[label] = _entry(assembly, label, each, results[each.fingerprint])
+            continue
+        assembly.entries[label] = assembly.in_parent(label)
+        if label not in assembly.kept:
             _link(assembly, label, MERGED)
             yield f"{label}: unchanged"
-        else:
-            assembly.entries[label] = _entry(assembly, label, each, results[each.fingerprint])
 
 
 def _fail(assembly: Assembly, label: str, result: Manifest) -> str:

@@ -86,17 +86,6 @@ def build_derived(release: Release, source: Tables, content: Content, previous: 
     return Built(release.label, tables, findings, accounting)
 
 
-def build_release(
-    archive: Path, receipt: Receipt, release: Release, content: Content, previous: Previous | None
-) -> Built:
-    """Turn an archive and our content into all tables of one release."""
-    source = build_source(archive, receipt, release)
-    derived = build_derived(release, source.tables, content, previous)
-    return Built(
-        release.label, source.tables | derived.tables, source.findings + derived.findings, derived.accounting
-    )
-
-
 def release_row(release: Release, receipt: Receipt, source: Source) -> pd.DataFrame:
     """Return the one row of `release`."""
     row = {

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -53,16 +54,15 @@ def read_member(content: bytes, layout: Layout, member: str, year: int) -> TextT
 def read_fixed_width(content: bytes, layout: Layout, member: str) -> TextTable:
     """Read a fixed-width member: declared headings, blank lines and footnotes are left out."""
     lines = _utf8(content).splitlines()
-    heading = re.compile("|".join((*layout.headings, *layout.footnotes)) or "(?!)")
-    first = next((index for index, line in enumerate(lines) if not _is_heading(line, heading)), len(lines))
+    headings = re.compile("|".join((*layout.headings, *layout.footnotes)) or "(?!)")
+
+    def is_remark(line: bytes) -> bool:
+        return len(line) != layout.record_length and bool(headings.search(line.decode()))
+
+    first = next((at for at, line in enumerate(lines) if line.strip() and not is_remark(line)), len(lines))
     banner = b"\n".join(lines[:first]).decode()
-    numbered = _data_lines(lines, first, layout, member)
-    rows = [(number, line) for number, line in numbered if not heading.search(line.decode())]
-    return TextTable(member, cut_columns(rows, layout, member), banner, {})
-
-
-def _is_heading(line: bytes, heading: re.Pattern[str]) -> bool:
-    return not line.strip() or bool(heading.search(line.decode()))
+    numbered = _data_lines(lines, first, is_remark, member)
+    return TextTable(member, cut_columns(numbered, layout, member), banner, {})
 
 
 def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTable:
@@ -74,7 +74,9 @@ def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTabl
     lines = _utf8(content).splitlines()
     header_at = _find_header(lines, layout, member)
     in_header = _check_header(lines[: header_at + 1], layout, member, year)
-    rows = _parse(_data_lines(lines, header_at + 1, layout, member), layout, member)
+    footnotes = [re.compile(footnote) for footnote in layout.footnotes]
+    numbered = _data_lines(lines, header_at + 1, lambda line: _is_footnote(line, footnotes), member)
+    rows = _parse(numbered, layout, member)
     banner = b"\n".join(lines[:header_at]).decode()
     return TextTable(member, rows, banner, in_header)
 
@@ -179,24 +181,26 @@ def _layout_advice(layout: Layout) -> str:
     )
 
 
-def _data_lines(lines: list[bytes], start: int, layout: Layout, member: str) -> list[tuple[int, bytes]]:
-    """Return the rows of data, each with its line number, counted from 1."""
+def _data_lines(
+    lines: list[bytes], start: int, is_remark: Callable[[bytes], bool], member: str
+) -> list[tuple[int, bytes]]:
+    """Return the rows of data, each with its line number, counted from 1; blank lines and remarks are none."""
     kept: list[tuple[int, bytes]] = []
     for number, line in enumerate(lines[start:], start + 1):
         if END_OF_FILE in line:
             _check_end(line, lines[number:], member, number)
             break
-        if line.strip(b'", \t') and not _is_footnote(line, layout.footnotes):
+        if line.strip(b'", \t') and not is_remark(line):
             kept.append((number, line))
     return kept
 
 
-def _is_footnote(line: bytes, footnotes: tuple[str, ...]) -> bool:
+def _is_footnote(line: bytes, footnotes: list[re.Pattern[str]]) -> bool:
     """Tell a declared footnote, which fills the first cell and no other, from a row."""
     if not footnotes:
         return False
     first, *others = _cells(line)
-    return any(re.search(footnote, first) for footnote in footnotes) and not any(cell.strip() for cell in others)
+    return any(footnote.search(first) for footnote in footnotes) and not any(cell.strip() for cell in others)
 
 
 def _check_end(line: bytes, rest: list[bytes], member: str, number: int) -> None:

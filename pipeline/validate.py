@@ -185,7 +185,7 @@ def stop_on_errors(release: str, findings: list[Finding]) -> None:
     if errors:
         listed = "\n".join(f"  {describe(finding)}" for finding in errors)
         raise DataError(
-            f"{release}: {len(errors)} rules are broken, nothing was published:\n{listed}\n"
+            f"{release}: {len(errors)} rules are broken, so it is not published:\n{listed}\n"
             "If the archive is damaged, pull it again; if CMS changed its practice, change the rule in schemas/."
         )
 

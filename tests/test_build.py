@@ -8,7 +8,8 @@ import pytest
 from pipeline.build import (
     Built,
     Previous,
-    build_release,
+    build_derived,
+    build_source,
     derived_fingerprint,
     previous_release,
     source_fingerprint,
@@ -28,7 +29,10 @@ def receipt_of(label: str, path: Path) -> Receipt:
 
 
 def build(path: Path, label: str, catalog: Catalog, content: Content, previous: Previous | None = None) -> Built:
-    return build_release(path, receipt_of(label, path), catalog[label], content, previous)
+    """Build both halves of a release."""
+    source = build_source(path, receipt_of(label, path), catalog[label])
+    derived = build_derived(catalog[label], source.tables, content, previous)
+    return Built(label, source.tables | derived.tables, source.findings + derived.findings, derived.accounting)
 
 
 def rezipped(source: Path, target: Path, **replaced: bytes | None) -> Path:

@@ -236,6 +236,22 @@ def test_published_release_that_fails_now_stays_as_it_was(
     assert verify_version(store, before).problems == verify_version(store, published.version).problems == ()
 
 
+def test_release_that_stays_may_lack_a_table_that_is_built_now(
+    home: Path, store: Store, sample_archives: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = store.version_path(store.require_version())
+    manifest = store.manifest(folder.name)
+    del manifest["files"]["synonym/RVU26C.parquet"], manifest["releases"]["RVU26C"]["rows"]["synonym"]
+    (folder / "synonym" / "RVU26C.parquet").unlink()
+    (folder / "manifest.json").unlink()  # the private copy is a hard link
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    reissue = rezipped(sample_archives["RVU25A"], tmp_path / "rvu25a.zip", OPPSCAP=None)
+    broken = rezipped(sample_archives["RVU26C"], tmp_path / "rvu26c.zip", PPRRVU=b"HCPCS,MOD\r\nG0008,\r\n")
+    published = run_all({"RVU25A": reissue, "RVU26C": broken})
+    assert list(published.failures) == ["RVU26C"]
+    assert verify_version(store, published.version).problems == ()
+
+
 def test_published_release_whose_pull_fails_stays(
     home: Path, store: Store, sample_archives: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -201,7 +201,7 @@ def test_an_error_stops_and_the_text_says_where_what_how_often_and_what_to_do() 
         stop_on_errors("RVU25A", [WARNING, ERROR, ROW_ERROR])
 
     assert str(error.value) == (
-        "RVU25A: 2 rules are broken, nothing was published:\n"
+        "RVU25A: 2 rules are broken, so it is not published:\n"
         "  rvu.pctc: is in the code list: 5 rows, such as line 12: 'x'; line 14: 'y'\n"
         "  rvu: total = work + PE + MP: 1 rows, such as line 20: G0002\n"
         "If the archive is damaged, pull it again; if CMS changed its practice, change the rule in schemas/."
