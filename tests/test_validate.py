@@ -70,7 +70,7 @@ def test_all_broken_rules_are_reported_at_once() -> None:
 def test_a_warning_says_what_is_known_about_it() -> None:
     (finding,) = judge(frame("rvu", row("rvu", descriptor="")), RvuTable)
 
-    assert (finding.severity, finding.reason) == ("warning", "known: one code of RVU25A has none")
+    assert (finding.severity, finding.reason) == ("warning", "known: M1389 in RVU25A, J1246 in RVU24A and RVU24AR")
 
 
 def test_judging_changes_neither_the_rows_nor_the_rules() -> None:
