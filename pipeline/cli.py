@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
@@ -33,6 +34,9 @@ layout_app = typer.Typer(no_args_is_help=True, help="How CMS prints its tables: 
 app.add_typer(layout_app, name="layout")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+Archive = Annotated[Path, typer.Argument(help="A zip of CMS.")]
+StatedRelease = Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")]
+PublishedRelease = Annotated[str | None, typer.Option("--release", help="Default: the newest published.")]
 Command = Callable[..., None]
 WIDE = 160  # columns for logs and pipes, which have no width of their own
 
@@ -174,7 +178,7 @@ def versions(as_json: Json = False) -> None:
 @explained
 def show(
     code: Annotated[str, typer.Argument(help="A HCPCS code, such as G0411.")],
-    release: Annotated[str | None, typer.Option("--release", help="Default: the newest published.")] = None,
+    release: PublishedRelease = None,
     as_json: Json = False,
 ) -> None:
     """Show the reference page of a code, from its one row of the code table."""
@@ -203,8 +207,6 @@ def verify(
     version: Annotated[str | None, typer.Argument(help="Default: the latest.")] = None, as_json: Json = False
 ) -> None:
     """Re-hash every file of a version against its manifest and check it against its schema."""
-    from dataclasses import asdict
-
     from pipeline.verify import verify_version
 
     store = Store.open()
@@ -220,14 +222,18 @@ def verify(
             f"{len(outcome.problems)} problems"
         )
     if outcome.problems:
-        raise DataError(f"{outcome.version} is not what was published. Run rvu run to publish it again.")
+        labels = " ".join(store.manifest(outcome.version)["releases"])
+        raise DataError(
+            f"{outcome.version} is not what was published. Restore its files from a copy; or remove "
+            f"{store.curated / 'LATEST'} and publish its releases anew from their archives: rvu run {labels}"
+        )
 
 
 @layout_app.command()
 @explained
 def check(
-    archive: Annotated[Path, typer.Argument(help="A zip of CMS.")],
-    release: Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")] = None,
+    archive: Archive,
+    release: StatedRelease = None,
     as_json: Json = False,
 ) -> None:
     """Say which layout each member of an archive would be read with, or what differs."""
@@ -239,8 +245,8 @@ def check(
 @layout_app.command()
 @explained
 def draft(
-    archive: Annotated[Path, typer.Argument(help="A zip of CMS.")],
-    release: Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")] = None,
+    archive: Archive,
+    release: StatedRelease = None,
 ) -> None:
     """Print a [[layout]] block for every table of an archive, to paste into schemas/layouts/ and correct."""
     from pipeline.survey import drafts
@@ -251,7 +257,7 @@ def draft(
 @content_app.command()
 @explained
 def coverage(
-    release: Annotated[str | None, typer.Option("--release", help="Default: the newest published.")] = None,
+    release: PublishedRelease = None,
     as_json: Json = False,
 ) -> None:
     """Show how many codes of each category have our description."""

@@ -230,7 +230,10 @@ class Store:
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as problem:
-            raise DataError(f"{path} cannot be read ({problem}). Restore it, or publish again.") from problem
+            raise DataError(
+                f"{path} cannot be read ({problem}). Restore it from a copy; or remove {self.curated / 'LATEST'} and "
+                "publish again by running its releases."
+            ) from problem
         return content
 
     def next_version(self, today: date) -> str:

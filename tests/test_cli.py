@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -68,11 +69,23 @@ def test_code_without_content_falls_back_on_cms_descriptor(home: Path) -> None:
 
 
 def test_code_of_another_release_is_pointed_to(home: Path) -> None:
-    code, text = rvu("show", "G0511")
     store = Store(home)
-    assert "RVU25A" in store.manifest(store.require_version())["releases"]
-    if code:
-        assert "It is in RVU25A: add --release RVU25A" in text
+    folder = store.version_path(store.require_version()) / "code"
+    before, after = (set(pd.read_parquet(folder / f"{label}.parquet")["hcpcs"]) for label in ("RVU25A", "RVU26C"))
+    code, text = rvu("show", min(before - after))
+    assert code == 2
+    assert "It is in RVU25A: add --release RVU25A" in text
+
+
+def test_damaged_version_is_published_anew_as_verify_says(home: Path, prefect_server: str) -> None:
+    store = Store(home)
+    (store.version_path(store.require_version()) / "gpci" / "RVU25A.parquet").unlink()
+    code, text = rvu("verify")
+    assert code == 1
+    assert f"remove {store.curated / 'LATEST'} and publish its releases anew" in text
+    (store.curated / "LATEST").unlink()
+    assert rvu("run", "--sample")[0] == 0
+    assert rvu("verify")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,7 @@ def test_reissued_archive_becomes_a_new_version_beside_the_old_one(
     assert "| opps_cap | RVU25A | 0 | 0 | 0 | file removed |" in changes
 
 
-def test_real_release_takes_the_place_of_the_samples(
-    home: Path, store: Store, sample_archives: dict[str, Path]
-) -> None:
+def test_bytes_that_are_kept_as_a_sample_stay_one(home: Path, store: Store, sample_archives: dict[str, Path]) -> None:
     published = run_with(home, sample_archives["RVU26C"], "RVU26C", is_sample=False)
     # The same bytes are kept already, as a sample: they stay one, so nothing changes.
     assert list(published.manifest["releases"]) == ["RVU25A", "RVU26C"]
