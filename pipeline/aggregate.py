@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from schemas.columns import PAYABLE_STATUS, STATUS_CLASS
+from schemas.codes import PAYABLE_STATUS, STATUS_CLASS
 
 MEASURES = ("work_rvu", "nonfacility_total_rvu", "facility_total_rvu")
 QUANTILES = {"p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9}

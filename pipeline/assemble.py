@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.build import (
     MERGED,
     Built,
+    Key,
     build_derived,
     build_source,
     derived_fingerprint,
@@ -19,7 +20,7 @@ from pipeline.catalog import Catalog, Release, find_release
 from pipeline.content import Content, load_content
 from pipeline.crew import PROBLEM, Crew, Jobs
 from pipeline.errors import PROBLEMS, DataError, RvuError
-from pipeline.parquet import read_table, write_table
+from pipeline.parquet import read_pairs, read_table, write_table
 from pipeline.store import Receipt, Store, explained, link_or_copy, table_file
 from schemas.tables import TABLES
 
@@ -107,11 +108,11 @@ def plan_version(catalog: Catalog, parent: Manifest | None, received: list[Recei
 def plan_derived(sources: dict[str, str], content_fingerprint: str) -> dict[str, Derivation]:
     """Say after which release each one is derived, from the fingerprints of their source tables in time order."""
     plan: dict[str, Derivation] = {}
+    earlier: tuple[str, ...] = ()
     previous: str | None = None
     for label, source in sources.items():
-        before = sources[previous] if previous else None
-        plan[label] = Derivation(previous, derived_fingerprint(source, content_fingerprint, before))
-        previous = label
+        plan[label] = Derivation(previous, derived_fingerprint(source, content_fingerprint, earlier))
+        earlier, previous = (*earlier, source), label
     return plan
 
 
@@ -153,7 +154,8 @@ def build_merged(assembly: Assembly, crew: Crew) -> Iterator[str]:
     while True:
         plan = {label: each for label, each in assembly.plan().items() if not _is_done(assembly, label, each)}
         todo = {label: each for label, each in plan.items() if each.fingerprint not in results}
-        jobs = {label: _merge_job(assembly, label, each) for label, each in todo.items()}
+        revived = _revived(assembly) if todo else {}
+        jobs = {label: _merge_job(assembly, label, each, revived[label]) for label, each in todo.items()}
         for label, result in crew.results("merging", stage_merged, jobs):
             results[todo[label].fingerprint] = result
             if PROBLEM not in result:
@@ -175,16 +177,24 @@ def stage_source(step: Step, archive: Path, staging: Path) -> Manifest:
     return _staged(build_source(archive, step.receipt, step.release), staging)
 
 
-def stage_merged(release: Release, previous: str | None, staging: Path, content: Path, fingerprint: str) -> Manifest:
+def stage_merged(  # noqa: PLR0913, PLR0917 - what crosses a process is labels, paths and small facts
+    release: Release,
+    previous: str | None,
+    revived: frozenset[Key],
+    staging: Path,
+    content: Path,
+    fingerprint: str,
+) -> Manifest:
     """Build the derived tables of one release into the staging folder; return their rows, findings and accounting.
 
-    Reads what the first phase staged: tables of this release, and the codes of the `previous` one.
+    Reads what the first phase staged: tables of this release, and `rvu` of the `previous` one. `revived` are the rows
+    of this release that the previous one lacks and an older one had.
     """
     texts = content_of(content, fingerprint)
     before = None
     if previous:
-        codes = read_table(table_file(staging, "rvu", previous), TABLES["rvu"], ["hcpcs"])
-        before = previous_release(previous, codes, texts)
+        rvu = read_table(table_file(staging, "rvu", previous), TABLES["rvu"])
+        before = previous_release(previous, rvu, texts, revived)
     needed = ("rvu", "conversion_factor")
     source = {table: read_table(table_file(staging, table, release.label), TABLES[table]) for table in needed}
     built = build_derived(release, source, texts, before)
@@ -200,10 +210,23 @@ def content_of(folder: Path, fingerprint: str) -> Content:
     return content
 
 
-def _merge_job(assembly: Assembly, label: str, derivation: Derivation) -> tuple[Any, ...]:
+def _merge_job(assembly: Assembly, label: str, derivation: Derivation, revived: frozenset[Key]) -> tuple[Any, ...]:
     content = assembly.store.declared("content")
     release = assembly.steps[label].release
-    return (release, derivation.previous, assembly.staging, content, assembly.content_fingerprint)
+    return (release, derivation.previous, revived, assembly.staging, content, assembly.content_fingerprint)
+
+
+def _revived(assembly: Assembly) -> dict[str, frozenset[Key]]:
+    """Return for each release the rows that the one before lacks and an older one had; reads every key once."""
+    seen: set[Key] = set()
+    before: set[Key] = set()
+    revived = {}
+    for label in assembly.steps:
+        rows = read_pairs(table_file(assembly.staging, "rvu", label), "hcpcs", "modifier")
+        revived[label] = frozenset((rows - before) & seen)
+        seen |= rows
+        before = rows
+    return revived
 
 
 def _staged(built: Built, staging: Path) -> Manifest:
@@ -229,7 +252,7 @@ def _complete(assembly: Assembly, results: dict[str, Manifest]) -> Iterator[str]
             continue
         assembly.entries[label] = assembly.in_parent(label)
         if label not in assembly.kept:
-            _link(assembly, label, MERGED)
+            _link(assembly, label, [table for table in MERGED if table in assembly.entries[label]["rows"]])
             yield f"{label}: unchanged"
 
 

@@ -8,28 +8,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import aggregate, merge, price, prose, validate
+from pipeline import aggregate, change, merge, price, prose, prove, validate
 from pipeline.catalog import Release
 from pipeline.content import Content
-from pipeline.source import DEFAULT_BASIS, Source, read_source
+from pipeline.source import Source, read_source
 from pipeline.store import Receipt
 from pipeline.validate import Finding
 from schemas.release import ReleaseTable
 from schemas.table import columns
 from schemas.tables import PRINTED, TABLES
 
-MERGED = ("code", "synonym", "category")  # the tables of build_derived; all others are of build_source
+MERGED = ("code", "synonym", "category", "change")  # the tables of build_derived; all others are of build_source
 LIBRARIES = ("pandas", "pyarrow", "pandera")  # what may change the bytes of a file
 Tables = dict[str, pd.DataFrame]
+Key = change.Key
 
 
 @dataclass(frozen=True)
 class Previous:
-    """The release before: its label, the number of rows of `rvu`, and the category of every code."""
+    """The release before: its label, its `rvu`, and the category of every code.
+
+    `revived` names rows by code and modifier: this release has them, the one before lacks them, an older one had.
+    """
 
     release: str
-    rvu_rows: int
+    rvu: pd.DataFrame
     codes: pd.DataFrame
+    revived: frozenset[Key] = frozenset()
 
 
 @dataclass
@@ -43,31 +48,33 @@ class Built:
 
 
 def build_source(archive: Path, receipt: Receipt, release: Release) -> Built:
-    """Turn an archive into the tables that CMS prints, `conversion_factor` and `release`.
+    """Turn an archive into the tables that CMS prints, their prices and proofs, `conversion_factor` and `release`.
 
     Needs nothing but the archive, so that many releases can be built at once. DataError when the archive lacks
     PPRRVU, differs from its layout, or breaks a rule of severity error.
     """
     source = read_source(archive, release)
-    tables = source.tables | {"release": release_row(release, receipt, source)}
+    tables = _priced(source.tables)
+    tables["proof"] = prove.proofs(release, tables, source.agreements)
+    tables["release"] = release_row(release, receipt, source)
     judged = _judged(tables)
     if release.effective_from < validate.PROVEN_SINCE:
         judged = validate.softened(judged)
-    findings = source.findings + judged + _locality_checks(tables)
+    findings = source.findings + judged + _locality_checks(tables) + prove.unproven(tables["proof"])
     validate.stop_on_errors(release.label, findings)
     return Built(release.label, tables, findings)
 
 
 def build_derived(release: Release, source: Tables, content: Content, previous: Previous | None) -> Built:
-    """Turn a release's source tables and our content into `code`, `synonym` and `category`.
+    """Turn a release's source tables and our content into `code`, `synonym`, `category` and `change`.
 
     DataError when a rule of severity error is broken, also against the release before.
     """
     rvu, factors = source["rvu"], source["conversion_factor"]
-    findings = validate.row_count(len(rvu), previous.release, previous.rvu_rows) if previous else []
+    findings = validate.row_count(len(rvu), previous.release, len(previous.rvu)) if previous else []
     validate.stop_on_errors(release.label, findings)
     codes = merge.one_row_per_code(rvu.sort_values(["hcpcs", "modifier"]))
-    codes, accounting = merge.merge_content(_with_payment(codes, factors), content)
+    codes, accounting = merge.merge_content(_with_factor(codes, factors), content)
     codes = codes.assign(
         coding_system=merge.coding_system(codes["hcpcs"]),
         category=merge.assign_categories(codes["hcpcs"], content.categories),
@@ -81,6 +88,8 @@ def build_derived(release: Release, source: Tables, content: Content, previous: 
         "synonym": merge.synonym_rows(codes),
         "category": categories[list(columns(TABLES["category"]))],
     }
+    if previous:
+        tables["change"] = change.changes(previous.release, previous.rvu, release.label, rvu, previous.revived)
     findings += merge.copied_descriptors(codes) + _judged(tables)
     validate.stop_on_errors(release.label, findings)
     return Built(release.label, tables, findings, accounting)
@@ -105,12 +114,13 @@ def release_row(release: Release, receipt: Receipt, source: Source) -> pd.DataFr
     return pd.DataFrame([row]).astype(types)
 
 
-def previous_release(label: str, rvu: pd.DataFrame, content: Content) -> Previous:
-    """Return what the next release is compared with, from the `hcpcs` of `rvu` alone."""
+def previous_release(
+    label: str, rvu: pd.DataFrame, content: Content, revived: frozenset[Key] = frozenset()
+) -> Previous:
+    """Return what the next release is compared with, from `rvu` of the one before it."""
     codes = rvu[["hcpcs"]].drop_duplicates(ignore_index=True)
-    return Previous(
-        label, len(rvu), codes.assign(category=merge.assign_categories(codes["hcpcs"], content.categories))
-    )
+    categories = merge.assign_categories(codes["hcpcs"], content.categories)
+    return Previous(label, rvu, codes.assign(category=categories), revived)
 
 
 def source_fingerprint(receipt: Receipt, release: Release) -> str:
@@ -119,12 +129,13 @@ def source_fingerprint(receipt: Receipt, release: Release) -> str:
     return hashlib.sha256(repr((inputs, code_fingerprint())).encode()).hexdigest()
 
 
-def derived_fingerprint(source: str, content: str, previous: str | None) -> str:
+def derived_fingerprint(source: str, content: str, earlier: tuple[str, ...]) -> str:
     """Return a hash of all that the tables of a release depend on, from the hashes of what they are made of.
 
-    `source` and `previous` are of the source tables of the release and of the one before it.
+    `source` and `earlier` are of the source tables of the release and of all before it, oldest first: a code that is
+    back may have been gone for years.
     """
-    return hashlib.sha256(repr((source, content, previous)).encode()).hexdigest()
+    return hashlib.sha256(repr((source, content, earlier)).encode()).hexdigest()
 
 
 def code_fingerprint() -> str:
@@ -154,12 +165,17 @@ def _locality_checks(source: Tables) -> list[Finding]:
     return findings
 
 
-def _with_payment(codes: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
-    """Add the national payment of both settings, for the basis that applies to most."""
-    by_basis = factors.set_index("basis")["conversion_factor"]
-    basis = next(basis for basis in DEFAULT_BASIS if basis in by_basis.index)
-    payments = {
-        f"{setting}_national_payment": price.national_payment(codes, f"{setting}_total_rvu", by_basis[basis])
-        for setting in ("nonfacility", "facility")
-    }
-    return codes.assign(basis=basis, conversion_factor=by_basis[basis], **payments)
+def _priced(source: Tables) -> Tables:
+    """Add national payments to `rvu`, and `payment` where the archive has GPCIs."""
+    factors = source["conversion_factor"]
+    priced = source | {"rvu": price.with_national_payments(source["rvu"], factors)}
+    if "gpci" in source:
+        priced["payment"] = price.payments(priced["rvu"], source["gpci"], factors)
+    return priced
+
+
+def _with_factor(codes: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
+    """Add the basis that applies to most, and its factor."""
+    basis = price.default_basis(factors)
+    factor = factors.loc[factors["basis"] == basis, "conversion_factor"].item()
+    return codes.assign(basis=basis, conversion_factor=factor)

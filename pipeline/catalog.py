@@ -7,14 +7,34 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 
 
 @dataclass(frozen=True)
+class Factor:
+    """A conversion factor as declared: for whom, for services of which days, and what adjusts work before it."""
+
+    basis: str
+    since: date
+    until: date
+    conversion_factor: float
+    work_adjustor: float = 1.0
+
+    @property
+    def period(self) -> str:
+        """Return the days that it prices, in words."""
+        return f"from {self.since} to {self.until}"
+
+
+@dataclass(frozen=True)
 class Release:
-    """One release of the catalog. `effective_to` is None while no later release is known, or if superseded."""
+    """One release of the catalog. `effective_to` is None while no later release is known, or if superseded.
+
+    `factors` are those declared for any day of its year: a file that CMS left in may be computed with an older one.
+    """
 
     label: str
     effective_from: date
@@ -22,6 +42,11 @@ class Release:
     superseded_by: str | None = None
     note: str = ""
     archives: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()
+
+    def factors_in_force(self) -> dict[str, Factor]:
+        """Return by basis the factors that are declared for the release's first day; none for a year not declared."""
+        return {each.basis: each for each in self.factors if each.since <= self.effective_from <= each.until}
 
     def in_force(self, day: date) -> bool:
         """Tell whether the release prices services of that day."""
@@ -49,8 +74,9 @@ def load_catalog(path: Path) -> Catalog:
 
     An end date is not declared: a release ends where the next one that is not superseded begins.
     """
-    blocks = tomllib.loads(path.read_text("utf-8"))["release"]
-    releases = [Release(**(block | {"archives": tuple(block["archives"])})) for block in blocks]
+    declared = tomllib.loads(path.read_text("utf-8"))
+    factors = [Factor(**block) for block in declared.get("factor", [])]
+    releases = [_release(block, factors) for block in declared["release"]]
     lasting = [release for release in releases if release.superseded_by is None]
     ends = {earlier.label: later.effective_from - timedelta(days=1) for earlier, later in pairwise(lasting)}
     return {release.label: replace(release, effective_to=ends.get(release.label)) for release in releases}
@@ -116,6 +142,12 @@ def label_in_name(catalog: Catalog, name: str) -> str | None:
     squeezed = re.sub(r"^((?:RVU|PRREV)[0-9]{2})_", r"\1", name.upper())
     fits = [label for label in catalog if re.match(rf"{label}(?![A-Z])", squeezed)]
     return max(fits, key=len, default=None)
+
+
+def _release(block: dict[str, Any], factors: list[Factor]) -> Release:
+    year = block["effective_from"].year
+    of_year = tuple(factor for factor in factors if factor.since.year <= year <= factor.until.year)
+    return Release(**(block | {"archives": tuple(block["archives"]), "factors": of_year}))
 
 
 def _in_range(catalog: Catalog, text: str) -> list[Release]:

@@ -1,23 +1,25 @@
 """The command line: what people and schedulers call. Commands that only read start fast, without Prefect."""
 
-import json
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pipeline import cli_fees
 from pipeline.archive import check_archive
 from pipeline.catalog import RANGE, Catalog, Release, find_release, label_in_name, load_catalog, select_releases
-from pipeline.errors import DataError, RvuError, UsageError
+from pipeline.console import Json, console, explained, print_json, print_rows
+from pipeline.errors import DataError, UsageError
 from pipeline.layouts import layouts_in_force
+from pipeline.lookup import all_rows, rows_of_code
+from pipeline.published import day, not_found, published_release
 from pipeline.store import Store, table_file
+
+if TYPE_CHECKING:
+    from pipeline.publish import Published
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,27 +34,11 @@ content_app = typer.Typer(no_args_is_help=True, help="Our editorial content: how
 app.add_typer(content_app, name="content")
 layout_app = typer.Typer(no_args_is_help=True, help="How CMS prints its tables: which layout fits, and a new one.")
 app.add_typer(layout_app, name="layout")
+app.add_typer(cli_fees.app)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 Archive = Annotated[Path, typer.Argument(help="A zip of CMS.")]
 StatedRelease = Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")]
 PublishedRelease = Annotated[str | None, typer.Option("--release", help="Default: the newest published.")]
-Command = Callable[..., None]
-WIDE = 160  # columns for logs and pipes, which have no width of their own
-
-
-def explained(command: Command) -> Command:
-    """Print a problem that a user can act on, and exit with its code; no traceback."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except RvuError as problem:
-            typer.echo(f"rvu: {problem}", err=True)
-            raise typer.Exit(problem.exit_code) from None
-
-    return run
 
 
 @app.command()
@@ -106,9 +92,10 @@ def run(  # noqa: PLR0913, PLR0917 - a parameter is an option
 
     published = run_refresh(releases or [], sources, is_sample=sample, accept_license=accept_license, workers=workers)
     if as_json:
-        _print_json(published.manifest | {"is_new": published.is_new, "failures": published.failures})
+        print_json(published.manifest | {"is_new": published.is_new, "failures": published.failures})
     else:
         _print_findings(published.manifest)
+        _print_proof(store, published)
         _print_published(published.manifest)
         where = store.version_path(published.version)
         typer.echo(f"Published {where}" if published.is_new else f"Nothing new: {where} is current")
@@ -131,7 +118,7 @@ def releases(
     store = Store.open()
     known: Iterable[Release] = load_catalog(store.declared("catalog.toml")).values()
     if on:
-        known = [release for release in known if release.in_force(_day(on))]
+        known = [release for release in known if release.in_force(day(on))]
     latest = store.latest_version()
     published = store.manifest(latest)["releases"] if latest else {}
     rows = [
@@ -148,7 +135,7 @@ def releases(
         }
         for release in known
     ]
-    _print_rows(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @app.command()
@@ -171,7 +158,7 @@ def versions(as_json: Json = False) -> None:
                 "bytes": sum(facts["bytes"] for facts in manifest["files"].values()),
             }
         )
-    _print_rows(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @app.command()
@@ -184,19 +171,13 @@ def show(
     """Show the reference page of a code, from its one row of the code table."""
     from pipeline.page import render
 
-    store = Store.open()
-    version = store.require_version()
-    published = list(store.manifest(version)["releases"])
-    label = (release or published[-1]).upper()
-    if label not in published:
-        raise UsageError(f"{label} is not in version {version}, which holds {', '.join(published)}.")
-    row = _code_row(store, version, label, code.upper())
-    if row is None:
-        others = [other for other in published if other != label and _code_row(store, version, other, code.upper())]
-        hint = f"It is in {', '.join(others)}: add --release {others[-1]}" if others else "Check the spelling"
-        raise UsageError(f"{code.upper()} is not in {label} of version {version}. {hint}.")
+    chosen = published_release(Store.open(), release)
+    found = rows_of_code(chosen.file("code"), code.upper())
+    if not found:
+        raise not_found(chosen, "code", code.upper())
+    row = found[0]
     if as_json:
-        _print_json(row)
+        print_json(row)
     else:
         typer.echo(render(row))
 
@@ -212,7 +193,7 @@ def verify(
     store = Store.open()
     outcome = verify_version(store, store.require_version(version))
     if as_json:
-        _print_json(asdict(outcome))
+        print_json(asdict(outcome))
     else:
         for problem in outcome.problems:
             typer.echo(problem)
@@ -239,7 +220,7 @@ def check(
     """Say which layout each member of an archive would be read with, or what differs."""
     from pipeline.survey import survey
 
-    _print_rows(survey(archive, _release_of(archive, release)), as_json=as_json)
+    print_rows(survey(archive, _release_of(archive, release)), as_json=as_json)
 
 
 @layout_app.command()
@@ -261,17 +242,9 @@ def coverage(
     as_json: Json = False,
 ) -> None:
     """Show how many codes of each category have our description."""
-    import pyarrow.parquet as pq
-
-    store = Store.open()
-    version = store.require_version()
-    label = (release or list(store.manifest(version)["releases"])[-1]).upper()
-    path = table_file(store.version_path(version), "category", label)
-    if not path.exists():
-        raise UsageError(f"{label} is not in version {version}. See: rvu versions")
+    chosen = published_release(Store.open(), release)
     columns = ["category", "codes", "payable_codes", "described_codes", "described_share"]
-    with pq.ParquetFile(path) as file:
-        _print_rows(file.read(columns=columns).to_pylist(), as_json=as_json)
+    print_rows(all_rows(chosen.file("category"), columns), as_json=as_json)
 
 
 def main() -> None:
@@ -307,55 +280,6 @@ def _holds_real_releases(store: Store) -> bool:
     return latest is not None and not store.manifest(latest)["is_sample"]
 
 
-def _code_row(store: Store, version: str, release: str, code: str) -> dict[str, Any] | None:
-    import pyarrow.parquet as pq
-
-    # ParquetFile and plain lists, unlike read_table and compute, do not load pandas, which takes longest of all.
-    with pq.ParquetFile(table_file(store.version_path(version), "code", release)) as file:
-        codes = file.read(columns=["hcpcs"]).column("hcpcs").to_pylist()
-        if code not in codes:
-            return None
-        row: dict[str, Any] = file.read().slice(codes.index(code), 1).to_pylist()[0]
-    return row
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a date: expected YYYY-MM-DD.") from None
-
-
-def _print_json(value: object) -> None:
-    def plain(other: object) -> str:
-        return other.date().isoformat() if isinstance(other, datetime) else str(other)
-
-    typer.echo(json.dumps(value, indent=1, default=plain))
-
-
-def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(rows)
-        return
-    if not rows:
-        typer.echo("None.")
-        return
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    _console().print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None or value is False:
-        return ""
-    if value is True:
-        return "yes"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
 def _print_findings(manifest: dict[str, Any]) -> None:
     """Show what validation found, the same rule in several releases once."""
     table = Table("table", "column", "rule", "releases", "rows", "first examples", title="Warnings")
@@ -366,11 +290,37 @@ def _print_findings(manifest: dict[str, Any]) -> None:
     for (name, column, rule), found in grouped.items():
         count = sum(finding["count"] for _, finding in found)
         examples = "; ".join(found[-1][1]["examples"][:2])
-        reason = f"\n{found[-1][1]['reason']}" if found[-1][1]["reason"] else ""
         labels = ", ".join(label for label, _ in found)
-        table.add_row(name, column, rule, labels, f"{count:,}", examples + reason)
+        told = "\n".join(filter(None, [examples, *_reasons(found)]))
+        table.add_row(name, column, rule, labels, f"{count:,}", told)
     if grouped:
-        _console().print(table)
+        console().print(table)
+
+
+def _reasons(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return the reasons of one finding in several releases, and of which release each is if they differ."""
+    by_reason: dict[str, list[str]] = {}
+    for label, finding in found:
+        by_reason.setdefault(finding["reason"], []).append(label)
+    if len(by_reason) == 1:
+        return list(by_reason)
+    return [f"{', '.join(labels)}: {reason}" for reason, labels in by_reason.items() if reason]
+
+
+def _print_proof(store: Store, published: "Published") -> None:
+    """Show how far CMS's own figures confirm the version, added up over its releases."""
+    totals: dict[str, dict[str, Any]] = {}
+    for label in published.manifest["releases"]:
+        path = table_file(store.version_path(published.version), "proof", label)
+        for row in all_rows(path) if path.exists() else ():
+            total = totals.setdefault(
+                row["proof"], {"proof": row["proof"], "compared": 0, "equal": 0, "differs in": []}
+            )
+            total["compared"] += row["compared"]
+            total["equal"] += row["equal"]
+            total["differs in"] += [label] if row["equal"] < row["compared"] else []
+    rows = [total | {"differs in": ", ".join(total["differs in"])} for total in totals.values()]
+    print_rows(rows, as_json=False, title="Proof: CMS's own figures that come out (explained in the table proof)")
 
 
 def _print_published(manifest: dict[str, Any]) -> None:
@@ -379,11 +329,7 @@ def _print_published(manifest: dict[str, Any]) -> None:
     for label, entry in manifest["releases"].items():
         rows = entry["rows"]
         summary.add_row(label, *(f"{rows[table]:,}" if table in rows else "-" for table in tables))
-    _console().print(summary)
-
-
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console().print(summary)
 
 
 if __name__ == "__main__":

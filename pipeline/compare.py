@@ -7,10 +7,11 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows that are new, gone or changed, the columns that changed, most often changed first, and examples."""
+    """Rows that are new, gone, in both, and changed; the columns that changed, most often first; examples."""
 
     added: int
     removed: int
+    common: int
     changed: int
     columns: tuple[str, ...]
     examples: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ def difference(before: pd.DataFrame, after: pd.DataFrame, key: list[str]) -> Dif
     return Difference(
         added=len(new.index.difference(old.index)),
         removed=len(old.index.difference(new.index)),
+        common=len(common),
         changed=int(differs.any(axis=1).sum()),
         columns=tuple(counts.index[counts > 0]),
         examples=tuple(_examples(old, new, differs)),

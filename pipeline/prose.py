@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from schemas.columns import PAYABLE_STATUS, QuestionList
+from schemas.codes import PAYABLE_STATUS
+from schemas.columns import QuestionList
 
 Row = dict[str, Any]
 

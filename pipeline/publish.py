@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.assemble import Assembly, Manifest
 from pipeline.build import code_fingerprint
-from pipeline.changes import changes_text
+from pipeline.changelog import changes_text
 from pipeline.errors import DataError, RvuError
 from pipeline.store import MANIFEST, Store, explained, link_or_copy, sha256_of
 from schemas.table import arrow_schema

@@ -14,7 +14,8 @@ from pipeline.draft import draft_layout
 from pipeline.errors import DataError
 from pipeline.layouts import Layout, layouts_in_force
 from pipeline.locality import localities
-from pipeline.validate import Finding
+from pipeline.validate import Agreement, Finding
+from schemas.codes import BASIS
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.rvu import RvuTable
 from schemas.table import Table, columns
@@ -23,7 +24,6 @@ from schemas.tables import PRINTED
 # Of several formats the first is read. A workbook types codes as numbers; fixed width has no header to check.
 FORMATS = (".csv", ".xlsx", ".xls", ".txt", ".prn")
 FIXED_WIDTH = (".txt", ".prn")
-DEFAULT_BASIS = ("standard", "nonqualifying_apm", "qualifying_apm")  # the first that a release has
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,15 @@ class Printed:
 
 @dataclass
 class Source:
-    """What an archive prints: tables by name, the date above PPRRVU, and what was noticed while reading."""
+    """What an archive prints: tables by name, the date above PPRRVU, and what was noticed while reading.
+
+    `agreements` say how members that print the same rows compare.
+    """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     released_on: date | None = None
     findings: list[Finding] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
 
 
 def read_source(archive: Path, release: Release) -> Source:
@@ -56,27 +60,37 @@ def read_source(archive: Path, release: Release) -> Source:
     source.tables |= {table: _typed(each.rows, PRINTED[table]) for table, each in printed.items()}
     source.tables, corrections = corrected(release.label, source.tables, load_corrections())
     source.findings += corrections
-    source.tables["conversion_factor"] = conversion_factors(release.label, rvu_by_basis, printed)
+    source.tables["conversion_factor"] = conversion_factors(release, rvu_by_basis, printed)
     if "gpci" in source.tables:
         source.tables["locality"] = localities(source.tables["gpci"], source.tables.get("locality_county"))
     source.released_on = read.released_on(next(iter(rvu_by_basis.values())).banner)
     return source
 
 
-def conversion_factors(label: str, rvu_by_basis: dict[str, Printed], printed: dict[str, Printed]) -> pd.DataFrame:
-    """Return one row per basis from the factor that PPRRVU prints on every row; DataError when it varies."""
-    rows = []
-    for basis, member in rvu_by_basis.items():
-        factors = member.rows["conversion_factor"].unique()
-        if len(factors) != 1:
-            raise DataError(
-                f"{label}: expected one conversion factor for basis {basis}, found {sorted(factors.tolist())[:5]}. "
-                "The file mixes two releases or a column moved: pull it again, or add a layout."
-            )
-        rows.append({"release": label, "basis": basis, "conversion_factor": factors[0]})
+def conversion_factors(
+    release: Release, rvu_by_basis: dict[str, Printed], printed: dict[str, Printed]
+) -> pd.DataFrame:
+    """Return one row per basis: the factor that PPRRVU prints, or that of the catalog for a member that is missing.
+
+    DataError when a file prints several factors, or another one than the catalog declares for that day.
+    """
+    in_file = {basis: _printed_factor(release.label, basis, member) for basis, member in rvu_by_basis.items()}
+    declared = release.factors_in_force()
+    _require_declared(release, in_file)
     national = printed["anesthesia"].in_header if "anesthesia" in printed else {}
-    in_header = [float(national.get(basis, "nan")) for basis in rvu_by_basis]
-    return pd.DataFrame(rows).assign(national_anesthesia_factor=in_header)
+    rows = [
+        {
+            "release": release.label,
+            "basis": basis,
+            "conversion_factor": in_file[basis] if basis in in_file else declared[basis].conversion_factor,
+            "work_adjustor": declared[basis].work_adjustor if basis in declared else 1.0,
+            "is_printed": basis in in_file,
+            "national_anesthesia_factor": float(national.get(basis, "nan")),
+        }
+        for basis in BASIS
+        if basis in in_file or basis in declared
+    ]
+    return pd.DataFrame(rows)
 
 
 def members_of(archive: Path, release: Release, table: str, part: str) -> list[tuple[str, tuple[Layout, ...]]]:
@@ -107,6 +121,31 @@ def read_text(
     raise read.HeaderError(f"{errors[0]}\n\n{draft_layout(content, member, layouts[0].table, release)}")
 
 
+def _printed_factor(label: str, basis: str, member: Printed) -> float:
+    """Return the factor that stands on every row."""
+    factors = member.rows["conversion_factor"].unique()
+    if len(factors) != 1:
+        raise DataError(
+            f"{label}: expected one conversion factor for basis {basis}, found {sorted(factors.tolist())[:5]}. "
+            "The file mixes two releases or a column moved: pull it again, or add a layout."
+        )
+    return float(factors[0])
+
+
+def _require_declared(release: Release, in_file: dict[str, float]) -> None:
+    """Refuse a factor that was not in force; CMS replaced releases because Congress undid their factor."""
+    if release.superseded_by:
+        return
+    for basis, factor in release.factors_in_force().items():
+        found = in_file.get(basis, factor.conversion_factor)
+        if found != factor.conversion_factor:
+            raise DataError(
+                f"{release.label}: PPRRVU prints the conversion factor {found:.4f} for basis {basis}, and "
+                f"raw/catalog.toml declares {factor.conversion_factor:.4f} {factor.period}. Find out which one was "
+                "paid: pull the archive again if it is an older one, or correct the [[factor]] block."
+            )
+
+
 def _read_part(archive: Path, release: Release, table: str, part: str, source: Source) -> Printed | None:
     """Read a table from its preferred member and compare the others with it; None when the archive lacks it."""
     members = members_of(archive, release, table, part)
@@ -116,7 +155,7 @@ def _read_part(archive: Path, release: Release, table: str, part: str, source: S
     printed, repairs = _read_member(archive, member, layouts, release)
     source.findings += validate.repaired(table, repairs)
     for sibling, fitting in siblings:
-        source.findings += _compare_sibling(archive, sibling, fitting, release, printed)
+        _compare_sibling(archive, sibling, fitting, release, printed, source)
     distinct = printed.rows.drop_duplicates()
     source.findings += validate.repeated(table, printed.rows.index.difference(distinct.index))
     return replace(printed, rows=distinct)
@@ -133,17 +172,20 @@ def _read_member(
     return Printed(rows, text.banner, text.in_header), repairs
 
 
-def _compare_sibling(
-    archive: Path, member: str, layouts: tuple[Layout, ...], release: Release, printed: Printed
-) -> list[Finding]:
+def _compare_sibling(  # noqa: PLR0913, PLR0917 - all that reading a member needs, and what it is compared with
+    archive: Path, member: str, layouts: tuple[Layout, ...], release: Release, printed: Printed, source: Source
+) -> None:
     """Report where another format of the same table differs: CMS ships stale siblings, and they are never used."""
     table = layouts[0].table
     try:
         other, _ = _read_member(archive, member, layouts, release)
     except DataError as problem:
         reason = str(problem).split("\n")[0]
-        return [Finding(table, "", "other formats can be read", "warning", 1, (reason,))]
-    return validate.siblings(PRINTED[table], printed.rows, other.rows, member)
+        source.findings.append(Finding(table, "", "other formats can be read", "warning", 1, (reason,)))
+        return
+    findings, compared = validate.siblings(PRINTED[table], printed.rows, other.rows, member)
+    source.findings += findings
+    source.agreements.append(compared)
 
 
 def _read_rvu(archive: Path, release: Release, source: Source) -> dict[str, Printed]:
@@ -179,10 +221,12 @@ def _read_printed(archive: Path, release: Release, source: Source) -> dict[str, 
 def _agreed_rvu(rvu_by_basis: dict[str, Printed], source: Source) -> pd.DataFrame:
     """Return `rvu` from the member that holds every code, once the other one was seen to agree with it."""
     frames = {basis: _typed(member.rows, RvuTable) for basis, member in rvu_by_basis.items()}
-    default = next(basis for basis in DEFAULT_BASIS if basis in frames)
+    default = next(basis for basis in BASIS if basis in frames)
     for basis, frame in frames.items():
         if basis != default:
-            source.findings += validate.agreement(frames[default], frame)
+            findings, compared = validate.agreement(frames[default], frame)
+            source.findings += findings
+            source.agreements.append(compared)
             source.findings += validate.payable_in_both(frames[default], frame)
     return frames[default]
 

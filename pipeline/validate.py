@@ -11,7 +11,7 @@ import pandera.pandas as pa
 from pipeline.compare import difference
 from pipeline.conform import Repair
 from pipeline.errors import DataError
-from schemas.columns import PAYABLE_STATUS
+from schemas.codes import PAYABLE_STATUS
 from schemas.rvu import RvuTable
 from schemas.table import Table, compiled, name, primary_key
 
@@ -46,9 +46,25 @@ class Finding:
         return asdict(self) | {"examples": list(self.examples)}
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """Rows that two members of an archive both print, for the table `proof`: how many there are, and are equal."""
+
+    proof: str
+    rows: int
+    equal: int
+    told: str = ""
+
+
 def judge(frame: pd.DataFrame, model: type[Table]) -> list[Finding]:
-    """Check a typed frame against its model, all rules at once; the index must be lines of the source."""
+    """Check a typed frame against its model, all rules at once; the index must be lines of the source.
+
+    A column of categories of text is judged as text, which is quick: rules run on each text once.
+    """
     schema = deepcopy(compiled(model))
+    for column in frame.columns[frame.dtypes == "category"]:
+        if frame[column].cat.categories.dtype == "str":
+            schema.columns[column].dtype = frame[column].dtype
     declared = _checks_by_name(deepcopy(schema))
     for check in _checks_by_name(schema).values():
         check.raise_warning = False  # so that pandera counts warnings as it counts errors
@@ -131,7 +147,7 @@ def same_states(counties: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
     return [Finding("locality_county", "state", "is the state in gpci", "error", len(wrong), examples[:SHOWN])]
 
 
-def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
+def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> tuple[list[Finding], Agreement]:
     """Report rows of the QPP member that nonQPP lacks, or that differ in more than the pricing indicator."""
     key = primary_key(RvuTable)
     shared = partial.merge(complete, on=key, how="left", suffixes=("", "_complete"), indicator=True)
@@ -139,10 +155,12 @@ def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
     for column in [column for column in partial if column not in (*key, "pricing_indicator")]:
         ours, theirs = shared[column], shared[f"{column}_complete"]
         differs |= ~((ours == theirs) | (ours.isna() & theirs.isna())).fillna(value=False)
-    if not differs.any():
-        return []
+    wrong = int(differs.sum())
+    compared = Agreement("bases", len(partial), len(partial) - wrong)
+    if not wrong:
+        return [], compared
     examples = tuple(shared.loc[differs, "hcpcs"].head(SHOWN))
-    return [Finding("rvu", "", "QPP and nonQPP members agree", "error", int(differs.sum()), examples)]
+    return [Finding("rvu", "", "QPP and nonQPP members agree", "error", wrong, examples)], compared
 
 
 def payable_in_both(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Finding]:
@@ -156,21 +174,25 @@ def payable_in_both(complete: pd.DataFrame, partial: pd.DataFrame) -> list[Findi
     return [Finding("rvu", "", "QPP member has every payable code", "error", len(absent), examples)]
 
 
-def siblings(model: type[Table], rows: pd.DataFrame, other: pd.DataFrame, member: str) -> list[Finding]:
+def siblings(
+    model: type[Table], rows: pd.DataFrame, other: pd.DataFrame, member: str
+) -> tuple[list[Finding], Agreement]:
     """Report how another format of a table differs from the one that is used, by the columns that both print."""
     table = name(model)
     shared = [column for column in rows.columns if column in other.columns]
     key = [column for column in primary_key(model) if column in shared]
     found = difference(rows[shared].drop_duplicates(key), other[shared].drop_duplicates(key), key)
     count = found.added + found.removed + found.changed
+    equal = found.common - found.changed
     if not count:
-        return []
+        return [], Agreement("formats", equal, equal)
     told = (
         f"{member}: {found.removed} rows missing, {found.added} more, {found.changed} changed"
         + (f" in {', '.join(found.columns[:4])}" if found.columns else ""),
         *(f"such as {example}" for example in found.examples[:2]),
     )
-    return [Finding(table, "", "other formats agree with the one used", "warning", count, told)]
+    finding = Finding(table, "", "other formats agree with the one used", "warning", count, told)
+    return [finding], Agreement("formats", equal + count, equal, f"{told[0]}.")
 
 
 def row_count(rows: int, neighbor: str, neighbor_rows: int) -> list[Finding]:

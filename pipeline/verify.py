@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from pipeline.parquet import read_table
+from pipeline.parquet import in_order, read_table
 from pipeline.publish import schema_fingerprint
 from pipeline.store import Store, sha256_of
 from pipeline.validate import describe, judge
@@ -56,6 +56,6 @@ def _table_problems(store: Store, version: str, path: str, rows: int) -> list[st
     if len(frame) != rows:
         problems.append(f"expected {rows} rows, found {len(frame)}")
     key = primary_key(model)
-    if not frame[key].equals(frame[key].sort_values(key, ignore_index=True)):
+    if in_order(frame, key) is not frame:
         problems.append(f"is not sorted by {', '.join(key)}")
     return problems

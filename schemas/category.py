@@ -5,7 +5,8 @@ from functools import partial
 import pandas as pd
 import pandera.pandas as pa
 
-from schemas.columns import STATUS_CLASS, Category, Count, OptionalCount, Release, Rvu, Share
+from schemas.codes import STATUS_CLASS
+from schemas.columns import Category, Count, OptionalCount, Release, Rvu, Share
 from schemas.table import Table
 
 Statistic = partial(Rvu, nullable=True, metadata={"unit": "RVU", "decimals": 4})

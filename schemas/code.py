@@ -2,10 +2,8 @@
 
 import pandera.pandas as pa
 
+from schemas.codes import CODING_SYSTEM, GLOBAL_DAYS, PCTC
 from schemas.columns import (
-    CODING_SYSTEM,
-    GLOBAL_DAYS,
-    PCTC,
     Basis,
     Category,
     ConversionFactor,
@@ -68,6 +66,12 @@ class CodeTable(Table):
     facility_national_payment: float = Dollars(
         nullable=True,
         description="Facility amount with all GPCIs 1, before any OPPS cap; empty unless RVUs pay the code",
+    )
+    qualifying_apm_nonfacility_national_payment: float = Dollars(
+        nullable=True, description="Non-facility amount for qualifying APM participants, from 2026"
+    )
+    qualifying_apm_facility_national_payment: float = Dollars(
+        nullable=True, description="Facility amount for qualifying APM participants, from 2026"
     )
     category_codes: int = Count(description="Codes in the category")
     category_payable_codes: int = Count(description="Payable codes in the category")

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import pandera.pandas as pa
 
-from schemas.columns import (
+from schemas.codes import (
     ASSISTANT,
     BILATERAL,
     CO_SURGEON,
@@ -15,9 +15,13 @@ from schemas.columns import (
     PAYABLE_STATUS,
     PCTC,
     PRICING,
+    SETTINGS,
     SUPERVISION,
     TEAM,
+)
+from schemas.columns import (
     Descriptor,
+    Dollars,
     Hcpcs,
     Modifier,
     NotApplicable,
@@ -33,6 +37,7 @@ from schemas.table import Table
 
 Rows = pd.Series
 FullyImplemented = partial(Rvu, nullable=True)
+NationalPayment = partial(Dollars, nullable=True)
 NO_RVU_STATUS = ("C", "E", "J", "M", "P")
 COMPONENTS = ["work_rvu", "nonfacility_pe_rvu", "facility_pe_rvu", "mp_rvu"]
 TOTALS = ["nonfacility_total_rvu", "facility_total_rvu"]
@@ -46,6 +51,38 @@ def hundredths(rvu: Rows) -> Rows:
 def has_rvus(df: pd.DataFrame) -> Rows:
     """Tell which rows print any RVU."""
     return (df[COMPONENTS] > 0).any(axis=1)
+
+
+def total_differences(df: pd.DataFrame) -> pd.DataFrame:
+    """Return, in hundredths, work + PE + MP less the printed total, a column per setting."""
+    shared = hundredths(df["work_rvu"]) + hundredths(df["mp_rvu"])
+    sums = {f"{each}_total_rvu": shared + hundredths(df[f"{each}_pe_rvu"]) for each in SETTINGS}
+    return pd.DataFrame({total: sums[total] - hundredths(df[total]) for total in TOTALS}).set_index(df["hcpcs"])
+
+
+def split_differences(df: pd.DataFrame) -> pd.DataFrame:
+    """Return, in hundredths, 26 + TC less the whole, a row per code that is active in all three rows."""
+    active = df[df["status"] == "A"].set_index("hcpcs")
+    whole, professional, technical = (
+        (active.loc[active["modifier"] == modifier, COMPONENTS + TOTALS] * 100).round()
+        for modifier in ("", "26", "TC")
+    )
+    return (professional + technical - whole).dropna()
+
+
+def share_totals(df: pd.DataFrame) -> Rows:
+    """Return, in hundredths, the sum of the three parts of the global package."""
+    return hundredths(df["preoperative_share"] + df["intraoperative_share"] + df["postoperative_share"])
+
+
+def has_shares(df: pd.DataFrame) -> Rows:
+    """Tell which rows print parts of a global package."""
+    return share_totals(df) > 0
+
+
+def is_paid_by_rvus(df: pd.DataFrame) -> Rows:
+    """Tell which rows Medicare pays by formula (CMS, RVU25A record layout: status A, R or T, "where RVUs exist")."""
+    return df["status"].isin(PAYABLE_STATUS) & has_rvus(df)
 
 
 def same_code(df: pd.DataFrame, modifier: str) -> Rows:
@@ -124,18 +161,24 @@ class RvuTable(Table):
     fully_implemented_facility_total_rvu: float = FullyImplemented(
         description="Facility total with that practice expense; printed in 2007 to 2012, not paid"
     )
+    nonfacility_national_payment: float = NationalPayment(
+        description="Non-facility amount with all GPCIs 1, before any OPPS cap; empty unless RVUs pay the row. "
+        "From 2026 for the basis nonqualifying_apm"
+    )
+    facility_national_payment: float = NationalPayment(description="The same in a facility")
+    qualifying_apm_nonfacility_national_payment: float = NationalPayment(
+        description="Non-facility amount for qualifying APM participants, from 2026"
+    )
+    qualifying_apm_facility_national_payment: float = NationalPayment(
+        description="Facility amount for qualifying APM participants, from 2026"
+    )
 
     # Rules that held on every row of 21 real releases, 2020A to 2025D, and on RVU26C.
 
     @pa.dataframe_check(name="total = work + PE + MP")
     def totals_add_up(cls, df: pd.DataFrame) -> Rows:
         """Hold exactly, in hundredths."""
-        shared = hundredths(df["work_rvu"]) + hundredths(df["mp_rvu"])
-        nonfacility = shared + hundredths(df["nonfacility_pe_rvu"])
-        facility = shared + hundredths(df["facility_pe_rvu"])
-        return (nonfacility == hundredths(df["nonfacility_total_rvu"])) & (
-            facility == hundredths(df["facility_total_rvu"])
-        )
+        return (total_differences(df).set_index(df.index) == 0).all(axis=1)
 
     @pa.dataframe_check(name="RVUs have at most two decimals")
     def two_decimals(cls, df: pd.DataFrame) -> Rows:
@@ -156,14 +199,8 @@ class RvuTable(Table):
     @pa.dataframe_check(name="status A: global = 26 + TC")
     def split_adds_up(cls, df: pd.DataFrame) -> Rows:
         """Where all three rows are active, every component of the whole is the sum of its halves."""
-        active = df[df["status"] == "A"].set_index("hcpcs")
-        whole, professional, technical = (
-            (active.loc[active["modifier"] == modifier, COMPONENTS + TOTALS] * 100).round()
-            for modifier in ("", "26", "TC")
-        )
-        difference = (professional + technical - whole).dropna()
-        wrong = difference.index[(difference != 0).any(axis=1)]
-        return ~df["hcpcs"].isin(wrong)
+        difference = split_differences(df)
+        return ~df["hcpcs"].isin(difference.index[(difference != 0).any(axis=1)])
 
     @pa.dataframe_check(name="technical components have no work")
     def technical_has_no_work(cls, df: pd.DataFrame) -> Rows:
@@ -194,8 +231,8 @@ class RvuTable(Table):
     @pa.dataframe_check(name="surgical shares sum to 0 or 1")
     def shares_sum(cls, df: pd.DataFrame) -> Rows:
         """Only minor and major procedures have shares, and then they make up the package."""
-        total = hundredths(df["preoperative_share"] + df["intraoperative_share"] + df["postoperative_share"])
-        return (total == 0) | ((total == 100) & df["global_days"].isin(["010", "090"]))
+        total = share_totals(df)
+        return ~has_shares(df) | ((total == 100) & df["global_days"].isin(["010", "090"]))
 
     @pa.dataframe_check(name="OPPS fields only on global and TC rows, same in both settings")
     def opps_fields(cls, df: pd.DataFrame) -> Rows:

@@ -2,12 +2,15 @@
 
 from schemas.anesthesia import AnesthesiaTable
 from schemas.category import CategoryTable
+from schemas.change import ChangeTable
 from schemas.code import CodeTable
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.gpci import GpciTable
 from schemas.locality import LocalityTable
 from schemas.locality_county import LocalityCountyTable
 from schemas.opps_cap import OppsCapTable
+from schemas.payment import PaymentTable
+from schemas.proof import ProofTable
 from schemas.release import ReleaseTable
 from schemas.rvu import RvuTable
 from schemas.synonym import SynonymTable
@@ -19,6 +22,16 @@ PRINTED: dict[str, type[Table]] = {
 }
 DERIVED: dict[str, type[Table]] = {
     name(model): model
-    for model in (ConversionFactorTable, LocalityTable, CodeTable, SynonymTable, CategoryTable, ReleaseTable)
+    for model in (
+        ConversionFactorTable,
+        LocalityTable,
+        PaymentTable,
+        ProofTable,
+        CodeTable,
+        SynonymTable,
+        CategoryTable,
+        ChangeTable,
+        ReleaseTable,
+    )
 }
 TABLES: dict[str, type[Table]] = PRINTED | DERIVED

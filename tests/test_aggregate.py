@@ -6,7 +6,7 @@ from pipeline.content import load_content
 from pipeline.merge import assign_categories, one_row_per_code
 from pipeline.validate import judge
 from schemas.category import CategoryTable
-from schemas.columns import STATUS, STATUS_CLASS
+from schemas.codes import STATUS, STATUS_CLASS
 from schemas.table import columns
 from tests.shaped import NO_RVUS, ROOT, Row, frame, row, sample, with_rvus
 

@@ -1,4 +1,6 @@
 import re
+from dataclasses import replace
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.catalog import Factor, Release
 from pipeline.conform import conform
 from pipeline.errors import DataError
 from pipeline.layouts import Layout
@@ -360,6 +363,9 @@ def test_a_table_without_rows_has_its_types() -> None:
 
 # Conversion factors
 
+RVU25A = Release("RVU25A", date(2025, 1, 1))
+OF_2025 = Factor("standard", date(2025, 1, 1), date(2025, 12, 31), 32.3465)
+
 
 def printed_rvu(*factors: float) -> dict[str, Printed]:
     rows, _ = conformed(RVU, render(RVU, [row("rvu", conversion_factor=factor) for factor in factors]))
@@ -367,10 +373,16 @@ def printed_rvu(*factors: float) -> dict[str, Printed]:
 
 
 def test_one_factor_on_every_row_is_the_factor_of_the_release() -> None:
-    factors = conversion_factors("RVU25A", printed_rvu(32.3465, 32.3465), {})
+    factors = conversion_factors(RVU25A, printed_rvu(32.3465, 32.3465), {})
 
     assert factors.drop(columns="national_anesthesia_factor").to_dict("records") == [
-        {"release": "RVU25A", "basis": "standard", "conversion_factor": 32.3465}
+        {
+            "release": "RVU25A",
+            "basis": "standard",
+            "conversion_factor": 32.3465,
+            "work_adjustor": 1.0,
+            "is_printed": True,
+        }
     ]
     assert np.isnan(factors["national_anesthesia_factor"].item())
 
@@ -379,21 +391,53 @@ def test_the_anesthesia_factor_of_the_header_stands_beside_it() -> None:
     text = read(ANESTHESIA, render(ANESTHESIA, [row("anesthesia")]))
     anesthesia = {"anesthesia": Printed(text.rows, text.banner, text.in_header)}
 
-    factors = conversion_factors("RVU25A", printed_rvu(32.3465), anesthesia)
+    factors = conversion_factors(RVU25A, printed_rvu(32.3465), anesthesia)
 
     assert factors["national_anesthesia_factor"].tolist() == [20.3178]
 
 
 def test_a_factor_that_varies_within_a_file_is_an_error_that_lists_them() -> None:
     with pytest.raises(DataError) as error:
-        conversion_factors("RVU25A", printed_rvu(33.4009, 32.3465, 32.3465), {})
+        conversion_factors(RVU25A, printed_rvu(33.4009, 32.3465, 32.3465), {})
 
     assert "RVU25A: expected one conversion factor for basis standard, found [32.3465, 33.4009]" in str(error.value)
 
 
+def test_a_factor_that_the_catalog_does_not_declare_for_that_day_is_an_error_that_names_both() -> None:
+    with pytest.raises(DataError) as error:
+        conversion_factors(replace(RVU25A, factors=(OF_2025,)), printed_rvu(33.4009), {})
+
+    assert "RVU25A: PPRRVU prints the conversion factor 33.4009 for basis standard" in str(error.value)
+    assert "raw/catalog.toml declares 32.3465 from 2025-01-01 to 2025-12-31" in str(error.value)
+
+
+def test_a_release_that_was_replaced_keeps_the_factor_that_it_prints() -> None:
+    replaced = replace(RVU25A, factors=(OF_2025,), superseded_by="RVU25AR")
+    assert conversion_factors(replaced, printed_rvu(25.0), {})["conversion_factor"].tolist() == [25.0]
+
+
+def test_a_factor_of_a_member_that_is_missing_is_the_declared_one() -> None:
+    declared = tuple(
+        Factor(basis, date(2026, 1, 1), date(2026, 12, 31), factor)
+        for basis, factor in (("nonqualifying_apm", 33.4009), ("qualifying_apm", 33.5675))
+    )
+    rows = {"nonqualifying_apm": printed_rvu(33.4009)["standard"]}
+    factors = conversion_factors(Release("RVU26A", date(2026, 1, 1), factors=declared), rows, {})
+    assert factors[["basis", "conversion_factor", "is_printed"]].values.tolist() == [
+        ["nonqualifying_apm", 33.4009, True],
+        ["qualifying_apm", 33.5675, False],
+    ]
+
+
+def test_the_adjustor_of_the_year_stands_beside_the_factor() -> None:
+    of_2007 = Factor("standard", date(2007, 1, 1), date(2007, 12, 31), 37.8975, work_adjustor=0.8994)
+    release = Release("RVU07B", date(2007, 4, 1), factors=(of_2007,))
+    assert conversion_factors(release, printed_rvu(37.8975), {})["work_adjustor"].tolist() == [0.8994]
+
+
 def test_a_file_without_rows_has_no_factor() -> None:
     with pytest.raises(DataError, match="expected one conversion factor"):
-        conversion_factors("RVU25A", printed_rvu(), {})
+        conversion_factors(RVU25A, printed_rvu(), {})
 
 
 # CMS's own bytes

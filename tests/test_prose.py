@@ -4,9 +4,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.price import national_payment
+from pipeline.price import with_national_payments
 from pipeline.prose import attribution, code_name, comparison, heading, questions, rvu_information, write_sections
-from schemas.columns import PAYABLE_STATUS, STATUS, QuestionList
+from schemas.codes import PAYABLE_STATUS, STATUS
+from schemas.columns import QuestionList
 from tests.shaped import NO_RVUS, Row, frame, row, with_rvus
 
 SYSTEMS = {"99213": "CPT", "0042T": "CPT", "G0002": "HCPCS Level II", "D0120": "CDT"}
@@ -25,9 +26,8 @@ UGLY = re.compile(r"\bnan\b|\bNone\b|<NA>|  |\.\.|[,;:]\s*[.,]| ,|\{|\}|^\s|\s$"
 def page(**changes: Any) -> Row:
     """Return one row as write_sections takes it: payments follow from status and RVUs, the rank from the work RVU."""
     made = frame("code", row("code", **changes))
-    for setting in ("nonfacility", "facility"):
-        paid = national_payment(made, f"{setting}_total_rvu", made["conversion_factor"].item())
-        made[f"{setting}_national_payment"] = paid
+    factors = made[["basis", "conversion_factor"]].assign(basis="standard", work_adjustor=1.0)
+    made = with_national_payments(made, factors)
     if made["status"].item() not in PAYABLE_STATUS or made["work_rvu"].item() == 0:
         made["category_work_rank"] = pd.Series(pd.NA, index=made.index, dtype=made["category_work_rank"].dtype)
     return dict(made.to_dict("records")[0])

@@ -320,7 +320,7 @@ def test_what_workers_return_fits_into_json(
     for label, path in sample_archives.items():
         step = assemble.Step(catalog[label], receipt_of(label, path), "")
         results.append(assemble.stage_source(step, path, tmp_path))
-    results.append(assemble.stage_merged(catalog["RVU26C"], "RVU25A", tmp_path, content, fingerprint))
+    results.append(assemble.stage_merged(catalog["RVU26C"], "RVU25A", frozenset(), tmp_path, content, fingerprint))
     assert json.loads(json.dumps(results))[-1]["rows"].keys() == set(build.MERGED)
 
 

@@ -6,7 +6,7 @@ import pandera.pandas as pa
 import pytest
 
 from pipeline.validate import judge
-from schemas.columns import BASIS, CODING_SYSTEM, GLOBAL_DAYS, MODIFIER, PCTC, STATUS, STATUS_CLASS
+from schemas.codes import BASIS, CODING_SYSTEM, GLOBAL_DAYS, MODIFIER, PCTC, STATUS, STATUS_CLASS
 from schemas.table import Column, about, columns, compiled, primary_key
 from schemas.tables import TABLES
 from tests.shaped import CONTENT, MODELS, NO_RVUS, RVU_ROWS, Row, frame, row, with_rvus
@@ -81,6 +81,10 @@ RVU_COUNTEREXAMPLES: list[tuple[str, str, Changes]] = [
 ]
 OTHER_COUNTEREXAMPLES: list[tuple[str, str, str, list[Row]]] = [
     ("opps_cap", "facility price = non-facility price", WARNING, [row("opps_cap", facility_price=51.49)]),
+    ("payment", "payment = lower of fee and OPPS amount", ERROR, [row("payment", nonfacility_payment=45.72)]),
+    ("proof", "equal are among those compared", ERROR, [row("proof", equal=27)]),
+    ("proof", "what is not equal is explained", ERROR, [row("proof", explanation=None)]),
+    ("change", "only whole rows come, come back and go", ERROR, [row("change", kind="added")]),
     ("category", "status classes make up the category", ERROR, [row("category", codes=5)]),
     (
         "synonyms",

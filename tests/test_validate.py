@@ -4,6 +4,7 @@ import pytest
 from pipeline.conform import Repair
 from pipeline.errors import DataError
 from pipeline.validate import (
+    Agreement,
     Finding,
     agreement,
     describe,
@@ -155,8 +156,8 @@ def test_a_qpp_member_that_differs_in_its_pricing_indicator_only_agrees() -> Non
     nonqpp = frame("rvu", *(each | {"pricing_indicator": "9"} for each in RVU_ROWS))
     qpp = frame("rvu", *(each | {"pricing_indicator": "1"} for each in RVU_ROWS[3:]))
 
-    assert agreement(nonqpp, qpp) == []
-    assert agreement(frame("rvu"), qpp) == []
+    assert agreement(nonqpp, qpp) == ([], Agreement("bases", len(qpp), len(qpp)))
+    assert agreement(frame("rvu"), qpp) == ([], Agreement("bases", len(qpp), len(qpp)))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,8 @@ def test_a_qpp_member_that_differs_in_its_pricing_indicator_only_agrees() -> Non
     ],
 )
 def test_a_qpp_row_that_differs_or_is_new_is_an_error(changes: dict[str, object]) -> None:
-    (finding,) = agreement(frame("rvu"), frame("rvu", row("rvu"), row("rvu", **changes)))
+    (finding,), compared = agreement(frame("rvu"), frame("rvu", row("rvu"), row("rvu", **changes)))
+    assert (compared.rows, compared.equal) == (2, 1)
 
     assert (finding.rule, finding.severity, finding.count) == ("QPP and nonQPP members agree", "error", 1)
     assert finding.examples == (changes.get("hcpcs", "G0002"),)
