@@ -9,13 +9,13 @@ from pipeline import money
 from pipeline.catalog import Release
 from pipeline.money import Gpcis, Rvus
 from pipeline.price import Whole, default_basis, scaled
-from schemas.codes import SETTINGS
+from schemas.codes import PAYABLE_STATUS, SETTINGS
 
 Tables = dict[str, pd.DataFrame]
 ROW, PLACE = ["hcpcs", "modifier"], ["mac", "locality"]
 KEY = [*ROW, *PLACE]
 FEW = 4  # codes or localities that an explanation names
-NEAR = 0.001  # dollars that a factor implied by rounded amounts may be off
+NEAR = 10  # ten-thousandths of a dollar that a factor implied by rounded amounts may be off
 FLOOR = 1.0  # of the work GPCI, by laws that Congress extends from time to time
 
 
@@ -34,18 +34,16 @@ class Proof:
 def cap_proofs(release: Release, tables: Tables) -> list[Proof]:
     """Compare prices with our payments in both settings, and where both say that the cap binds.
 
-    Active rows must be our payment of the default basis. For contractor-priced rows, which have none, CMS prints the
-    amount of their OPPS RVUs; the whole service takes its work from its 26 row.
+    Rows that RVUs pay must be our payment of the default basis. For contractor-priced rows, which have none, CMS
+    prints the amount of their OPPS RVUs; the whole service takes its work from its 26 row.
     """
     rows = _priced(tables)
-    known, unknown = rows[rows["work_gpci"].notna()], rows[rows["work_gpci"].isna()]
-    active, contractor = (known[known["status"] == status] for status in ("A", "C"))
-    contractor = _contractor_priced(contractor, tables["rvu"])
-    unplaced = {status: unknown[unknown["status"] == status] for status in ("A", "C")}
+    paid = rows[rows["status"].isin(PAYABLE_STATUS)]
+    contractor = _contractor_priced(rows[rows["status"] == "C"], tables["rvu"])
     return [
-        *(_compared(release, f"oppscap_{setting}", active, unplaced["A"], setting) for setting in SETTINGS),
-        _listed(active, tables["payment"]),
-        _compared(release, "oppscap_contractor_priced", contractor, unplaced["C"], "nonfacility"),
+        *(_compared(release, f"oppscap_{setting}", paid, setting) for setting in SETTINGS),
+        _listed(paid[_is_placed(paid)], tables["payment"]),
+        _compared(release, "oppscap_contractor_priced", contractor, "nonfacility"),
     ]
 
 
@@ -60,7 +58,12 @@ def _priced(tables: Tables) -> pd.DataFrame:
     indices = tables["gpci"][[*PLACE, "work_gpci", "pe_gpci", "mp_gpci"]]
     rows = tables["opps_cap"].merge(paid.astype(dict.fromkeys(KEY, "str")), on=KEY, how="left")
     rows = rows.merge(rvus, on=ROW, how="left").merge(indices, on=PLACE, how="left")
-    return rows.assign(conversion_factor=ours["conversion_factor"], work_adjustor=ours["work_adjustor"])
+    facts = ("basis", "conversion_factor", "work_adjustor")
+    return rows.assign(**{fact: ours[fact] for fact in facts})
+
+
+def _is_placed(rows: pd.DataFrame) -> pd.Series:
+    return rows["work_gpci"].notna()
 
 
 def _contractor_priced(rows: pd.DataFrame, rvu: pd.DataFrame) -> pd.DataFrame:
@@ -79,8 +82,9 @@ def _opps_amount(rows: pd.DataFrame, setting: str) -> Whole:
     return money.fee(rvus, indices, scaled(rows["conversion_factor"], money.FACTOR))
 
 
-def _compared(release: Release, proof: str, rows: pd.DataFrame, unplaced: pd.DataFrame, setting: str) -> Proof:
+def _compared(release: Release, proof: str, printed: pd.DataFrame, setting: str) -> Proof:
     """Compare the printed prices of one setting with ours; a row that we do not pay at all is not equal."""
+    rows, unplaced = printed[_is_placed(printed)], printed[~_is_placed(printed)]
     gaps = (rows[f"{setting}_price"] - rows[f"{setting}_payment"]).abs().round(2)
     wrong = rows[gaps != 0]
     told = [_unplaced(unplaced)] if len(unplaced) else []
@@ -95,11 +99,11 @@ def _compared(release: Release, proof: str, rows: pd.DataFrame, unplaced: pd.Dat
     )
 
 
-def _listed(active: pd.DataFrame, payment: pd.DataFrame) -> Proof:
-    """Compare where OPPSCAP lists an active code with where the cap lowers its payment."""
+def _listed(listed: pd.DataFrame, payment: pd.DataFrame) -> Proof:
+    """Compare where OPPSCAP lists a code that RVUs pay with where the cap lowers its payment."""
     capped = payment.loc[payment["nonfacility_capped"] | payment["facility_capped"], KEY]
     ours = pd.MultiIndex.from_frame(capped.astype("str").drop_duplicates())
-    theirs = pd.MultiIndex.from_frame(active[KEY])
+    theirs = pd.MultiIndex.from_frame(listed[KEY])
     only_ours, only_theirs = ours.difference(theirs), theirs.difference(ours)
     differing = len(only_ours) + len(only_theirs)
     both = len(theirs) - len(only_theirs)
@@ -120,12 +124,12 @@ def _unplaced(rows: pd.DataFrame) -> str:
 
 def _reason(release: Release, rows: pd.DataFrame, wrong: pd.DataFrame, setting: str) -> str:
     """Say why printed prices differ: another factor, no floor, a few codes or localities, or all over the file."""
-    factor, left = _other_factor(release, rows, setting)
     told = [f"{len(wrong):,} of {len(rows):,} differ."]
-    if len(left) < len(wrong):
-        told.append(_factor_told(release, rows, factor))
-        wrong = left
-    if len(wrong) and _floor_explains(wrong, setting, factor):
+    factor = rows["conversion_factor"].iloc[0]
+    if implied := _implied_factor(release, rows, len(wrong), setting):
+        told.append(_factor_told(release, rows, implied))
+        factor, wrong = implied, _not_given(rows.assign(conversion_factor=implied), setting)
+    if len(wrong) and _floor_explains(rows.assign(conversion_factor=factor), wrong, setting):
         told.append(
             f"The {len(wrong):,} that still differ are of work in localities whose work GPCI is held at the floor of "
             f"{FLOOR:.1f}: CMS computed them without the floor."
@@ -135,11 +139,12 @@ def _reason(release: Release, rows: pd.DataFrame, wrong: pd.DataFrame, setting: 
     return " ".join(told)
 
 
-def _factor_told(release: Release, rows: pd.DataFrame, factor: float) -> str:
-    ours = rows["conversion_factor"].iloc[0]
-    period = next((each.period for each in release.factors if each.conversion_factor == factor), None)
+def _factor_told(release: Release, rows: pd.DataFrame, implied: float) -> str:
+    ours, basis = rows[["conversion_factor", "basis"]].iloc[0]
+    earlier = [each for each in release.factors if each.basis == basis and each.until < release.effective_from]
+    period = next((each.period for each in earlier if each.conversion_factor == implied), None)
     left_in = f", in force {period}: CMS left an older file in" if period else ""
-    return f"OPPSCAP implies the factor {factor:.4f}{left_in}, where this release has {ours:.4f}."
+    return f"OPPSCAP implies the factor {implied:.4f}{left_in}, where this release has {ours:.4f}."
 
 
 def _confined(wrong: pd.DataFrame) -> str:
@@ -154,30 +159,33 @@ def _confined(wrong: pd.DataFrame) -> str:
     )
 
 
-def _other_factor(release: Release, rows: pd.DataFrame, setting: str) -> tuple[float, pd.DataFrame]:
-    """Return the factor that gives most of the printed prices, and the rows that it does not give.
+def _implied_factor(release: Release, rows: pd.DataFrame, differing: int, setting: str) -> float | None:
+    """Return the other factor that gives most of the prices, if it leaves at most half as many as differ by ours.
 
-    Tried are the factors of the year and those near the one that the median row implies.
+    Tried are the factors of the year and those near the one that the median price implies.
     """
-    ours = rows["conversion_factor"].iloc[0]
-    near = (rows[f"{setting}_price"] / rows[f"{setting}_payment"].where(lambda paid: paid > 0)).median() * ours
-    steps = np.arange(round((near - NEAR) * money.FACTOR), round((near + NEAR) * money.FACTOR) + 1) / money.FACTOR
-    tried = [ours, *(each.conversion_factor for each in release.factors), *map(float, steps)]
-    left = {factor: _not_given(rows.assign(conversion_factor=factor), setting) for factor in tried}
-    best = min(tried, key=lambda factor: len(left[factor]))
-    return best, left[best]
+    ours, paid = rows["conversion_factor"].iloc[0], rows[f"{setting}_payment"]
+    ratio = (rows[f"{setting}_price"] / paid.where(paid > 0)).median()
+    near = np.arange(-NEAR, NEAR + 1) + round(ratio * ours * money.FACTOR) if ratio > 0 else np.array([])
+    tried = {each.conversion_factor for each in release.factors} | {float(each) / money.FACTOR for each in near}
+    left = {each: len(_not_given(rows.assign(conversion_factor=each), setting)) for each in sorted(tried - {ours})}
+    best = min(left, key=lambda each: left[each], default=ours)
+    return best if left.get(best, differing) <= differing / 2 else None
 
 
 def _not_given(rows: pd.DataFrame, setting: str) -> pd.DataFrame:
+    """Return the rows whose printed price is not the OPPS amount by the factor and indices that stand in them."""
     given = pd.Series(_opps_amount(rows, setting) == scaled(rows[f"{setting}_price"], 100), index=rows.index)
     return rows[~given]
 
 
-def _floor_explains(wrong: pd.DataFrame, setting: str, factor: float) -> bool:
-    """Tell whether, in every locality, one work index below the floor gives every printed price."""
-    if (wrong["work_gpci"] != FLOOR).any() or (wrong["work_rvu"] == 0).any():
+def _floor_explains(rows: pd.DataFrame, wrong: pd.DataFrame, setting: str) -> bool:
+    """Tell whether, in every locality with a price left, one work index below the floor gives all prices of work."""
+    if (wrong["work_gpci"] != FLOOR).any() or not (wrong["work_rvu"] > 0).all():
         return False
-    return all(_is_index_found(rows.assign(conversion_factor=factor), setting) for _, rows in wrong.groupby(PLACE))
+    affected = pd.MultiIndex.from_frame(rows[PLACE]).isin(pd.MultiIndex.from_frame(wrong[PLACE]))
+    of_work = rows[affected & (rows["work_rvu"] > 0)]
+    return all(_is_index_found(of_place, setting) for _, of_place in of_work.groupby(PLACE))
 
 
 def _is_index_found(rows: pd.DataFrame, setting: str) -> bool:

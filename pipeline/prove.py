@@ -41,7 +41,10 @@ def proofs(release: Release, tables: Tables, agreements: Iterable[Agreement]) ->
     found = [*_rvu_proofs(tables["rvu"]), *_agreement_proofs(agreements), *_factor_proof(release, tables)]
     if "payment" in tables and "opps_cap" in tables:
         found += cap_proofs(release, tables)
-    compared = sorted((proof for proof in found if proof.compared), key=lambda proof: list(PROOF).index(proof.proof))
+    compared = sorted(
+        (each for each in found if each.compared or each.not_compared),
+        key=lambda proof: list(PROOF).index(proof.proof),
+    )
     frame = pd.DataFrame([{"release": release.label} | vars(proof) for proof in compared])
     return frame.astype({name: column.frame_dtype for name, column in columns(ProofTable).items()})
 
@@ -57,20 +60,20 @@ def unproven(proof: pd.DataFrame) -> list[Finding]:
 
 def _rvu_proofs(rvu: pd.DataFrame) -> list[Proof]:
     """Add up what PPRRVU prints both in parts and as a whole."""
-    shares = share_totals(rvu)[has_shares(rvu)] - 100
+    shares = (share_totals(rvu) - 100).to_frame().set_index(rvu["hcpcs"])[has_shares(rvu).to_numpy()]
     return [
         _sums("totals", total_differences(rvu)),
         _sums("split", split_differences(rvu)),
         _sums("component_codes", _component_differences(rvu)),
         _sums("opps_split", _opps_differences(rvu)),
-        _sums("surgical_shares", shares.to_frame()),
+        _sums("surgical_shares", shares),
     ]
 
 
 def _sums(proof: str, differences: pd.DataFrame) -> Proof:
     """Judge differences in hundredths: a row per code, a column per figure."""
     wrong = differences.index[(differences != 0).any(axis=1)]
-    named = ", ".join(map(str, wrong[:FEW]))
+    named = ", ".join(wrong.unique()[:FEW])
     told = f"CMS prints parts that do not add up: {len(wrong)} rows, such as {named}."
     return Proof(
         proof,
@@ -83,8 +86,9 @@ def _sums(proof: str, differences: pd.DataFrame) -> Proof:
 
 def _component_differences(rvu: pd.DataFrame) -> pd.DataFrame:
     """Return the sum of the component codes less the whole, where all of them have RVUs."""
-    whole_rows = rvu[(rvu["modifier"] == "") & (rvu["nonfacility_total_rvu"] > 0)]
-    printed = (whole_rows.set_index("hcpcs")[COMPONENTS] * 100).round()
+    tests = {code for whole, parts in COMPONENT_CODES.items() for code in (whole, *parts)}
+    of_tests = rvu[rvu["hcpcs"].isin(tests) & (rvu["modifier"] == "") & (rvu["nonfacility_total_rvu"] > 0)]
+    printed = (of_tests.set_index("hcpcs")[COMPONENTS] * 100).round()
     complete = {whole: parts for whole, parts in COMPONENT_CODES.items() if {whole, *parts} <= set(printed.index)}
     rows = {whole: printed.loc[list(parts)].sum() - printed.loc[whole] for whole, parts in complete.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=COMPONENTS)
@@ -120,7 +124,7 @@ def _factor_proof(release: Release, tables: Tables) -> list[Proof]:
     printed = dict(zip(in_file["basis"], in_file["conversion_factor"], strict=True))
     declared = {basis: factor.conversion_factor for basis, factor in release.factors_in_force().items()}
     both = printed.keys() & declared.keys()
-    gaps = {basis: abs(printed[basis] - declared[basis]) for basis in both}
+    gaps = {basis: round(abs(printed[basis] - declared[basis]), 4) for basis in both}
     told = [
         f"PPRRVU prints {printed[basis]:.4f} for {basis}, {declared[basis]:.4f} was paid: CMS replaced this release."
         for basis, gap in sorted(gaps.items())

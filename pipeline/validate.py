@@ -156,10 +156,10 @@ def agreement(complete: pd.DataFrame, partial: pd.DataFrame) -> tuple[list[Findi
         ours, theirs = shared[column], shared[f"{column}_complete"]
         differs |= ~((ours == theirs) | (ours.isna() & theirs.isna())).fillna(value=False)
     wrong = int(differs.sum())
-    compared = Agreement("bases", len(partial), len(partial) - wrong)
     if not wrong:
-        return [], compared
+        return [], Agreement("bases", len(partial), len(partial))
     examples = tuple(shared.loc[differs, "hcpcs"].head(SHOWN))
+    compared = Agreement("bases", len(partial), len(partial) - wrong, f"Different: {wrong}, such as {examples[0]}.")
     return [Finding("rvu", "", "QPP and nonQPP members agree", "error", wrong, examples)], compared
 
 

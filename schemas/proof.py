@@ -9,9 +9,9 @@ from schemas.columns import Release, coded
 from schemas.table import Table
 
 PROOF = {
-    "oppscap_nonfacility": "OPPSCAP's non-facility price of an active code is our payment in that locality",
-    "oppscap_facility": "OPPSCAP's facility price of an active code is our payment in that locality",
-    "oppscap_listed": "OPPSCAP lists an active code where the cap lowers its payment, and only there",
+    "oppscap_nonfacility": "OPPSCAP's non-facility price of a code that RVUs pay is our payment in that locality",
+    "oppscap_facility": "OPPSCAP's facility price of a code that RVUs pay is our payment in that locality",
+    "oppscap_listed": "OPPSCAP lists a code that RVUs pay where the cap lowers its payment, and only there",
     "oppscap_contractor_priced": "OPPSCAP's price of a contractor-priced code is the amount of its OPPS RVUs",
     "conversion_factor": "The factor that PPRRVU prints is the one that the catalog declares",
     "totals": "Work, practice expense and malpractice add up to the printed totals",
