@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types check format dictionary constraints clean
+.PHONY: run test bench lint types check format dictionary constraints clean
 
 run: .venv/ready
 	$(BIN)/rvu run --sample
@@ -10,6 +10,10 @@ run: .venv/ready
 
 test: .venv/ready lint types
 	$(BIN)/pytest
+
+# Measure speed, memory and file sizes against DuckDB, on the bundled sample, or on the releases under RVU_RELEASES.
+bench: .venv/ready
+	$(BIN)/python -m tests.bench
 
 lint: .venv/ready
 	$(BIN)/ruff check .

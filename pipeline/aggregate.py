@@ -15,7 +15,8 @@ def category_aggregates(
 
     `previous` holds `hcpcs` and `category` of the release before, None for the first one.
     """
-    rows = [_summary(str(category), group) for category, group in codes.groupby("category")]
+    counted = codes[["category", "status", "description", "nonfacility_pe_rvu", "facility_pe_rvu", *MEASURES]]
+    rows = [_summary(str(category), group) for category, group in counted.groupby("category")]
     summary = pd.DataFrame(rows)
     fractions = summary.columns[summary.columns.str.contains("_share$|_nonzero_(?!n$)")]
     summary = summary.astype(dict.fromkeys(fractions, "float64"))
@@ -57,7 +58,10 @@ def _summary(category: str, codes: pd.DataFrame) -> dict[str, object]:
     zero_work = int((codes["work_rvu"] == 0).sum())
     described = int(codes["description"].notna().sum())
     summary: dict[str, object] = {"category": category, "codes": len(codes)}
-    summary |= {f"{name}_codes": int(codes["status"].isin(of).sum()) for name, of in STATUS_CLASS.items()}
+    counts = codes["status"].value_counts()
+    summary |= {
+        f"{name}_codes": sum(int(counts.get(status, 0)) for status in of) for name, of in STATUS_CLASS.items()
+    }
     summary |= {
         "zero_work_codes": zero_work,
         "zero_work_share": zero_work / len(codes),
@@ -77,7 +81,7 @@ def _distribution(measure: str, rvus: pd.Series) -> dict[str, object]:
     hundredths = (rvus[rvus > 0] * 100).round().astype("int64")
     n = len(hundredths)
     values = {"mean": float(hundredths.mean()), "max": float(hundredths.max())}
-    values |= {name: float(hundredths.quantile(quantile)) for name, quantile in QUANTILES.items()}
+    values |= dict(zip(QUANTILES, hundredths.quantile(list(QUANTILES.values())), strict=True))
     rounded = {name: round(value / 100, 4) if n else None for name, value in values.items()}
     return {f"{measure}_nonzero_n": n} | {f"{measure}_nonzero_{name}": value for name, value in rounded.items()}
 

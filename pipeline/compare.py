@@ -19,6 +19,8 @@ class Difference:
 
 def difference(before: pd.DataFrame, after: pd.DataFrame, key: list[str]) -> Difference:
     """Compare two frames of one table by its key; columns that only one of them has are ignored."""
+    if before.reset_index(drop=True).equals(after.reset_index(drop=True)):  # most are: told in no time
+        return Difference(added=0, removed=0, common=len(after), changed=0, columns=())
     old, new = before.set_index(key), after.set_index(key)
     common = old.index.intersection(new.index)
     shared = [column for column in new.columns if column in old.columns]

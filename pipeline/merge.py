@@ -83,10 +83,9 @@ def synonym_rows(codes: pd.DataFrame) -> pd.DataFrame:
 def copied_descriptors(codes: pd.DataFrame) -> list[Finding]:
     """Report texts of ours that are CMS's descriptor: those of CPT and CDT are not ours to publish as our own."""
     findings = []
-    descriptor = codes["descriptor"].map(_bare)
     for column in TEXTS:
-        copied = codes[codes[column].notna() & (codes[column].fillna("").map(_bare) == descriptor)]
-        findings += _copies(column, copied)
+        written = codes[codes[column].notna()]
+        findings += _copies(column, written[written[column].map(_bare) == written["descriptor"].map(_bare)])
     rows = codes.loc[:, ["hcpcs", "descriptor", "synonyms"]].explode("synonyms").dropna(subset="synonyms")
     return findings + _copies("synonyms", rows[rows["synonyms"].map(_bare) == rows["descriptor"].map(_bare)])
 

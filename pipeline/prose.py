@@ -1,9 +1,10 @@
 """Writes the sections of a code's page that follow from data: RVUs and payment, comparison, questions, sources."""
 
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
+from pipeline.rows import records
 from schemas.codes import PAYABLE_STATUS
 from schemas.columns import QuestionList
 
@@ -47,7 +48,7 @@ def write_sections(codes: pd.DataFrame, categories: pd.DataFrame) -> pd.DataFram
 
     Needs the code's category numbers, national payment and content; `categories` is categories.csv.
     """
-    rows = cast("list[Row]", codes.to_dict("records"))
+    rows = records(codes)
     notes = categories.set_index("category")["billing_note"]
     faq = pd.Series([questions(row) for row in rows], index=codes.index, dtype=QuestionList)
     return codes.assign(

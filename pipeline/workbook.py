@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 
 from python_calamine import CalamineError, CalamineWorkbook
 
@@ -27,10 +28,11 @@ def sheets_as_csv(content: bytes, member: str) -> list[bytes]:
 
 def _as_csv(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows([_text(cell) for cell in row] for row in rows)
+    csv.writer(text).writerows(map(_text, row) for row in rows)
     return text.getvalue().encode()
 
 
+@lru_cache(maxsize=100_000, typed=True)  # most cells repeat: RVUs, indicators, flags
 def _text(cell: object) -> str:
     """Return a cell as it is shown: 9 for 9.0, 32.3465 for 32.346499999999999; line breaks become blanks."""
     if isinstance(cell, float):
