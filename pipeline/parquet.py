@@ -1,13 +1,13 @@
 """Frames to Parquet and back: types, field metadata and key order come from the table's model."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as arrow
 import pyarrow.parquet as pq
 
+from pipeline.keys import positions
 from schemas.table import Column, Table, arrow_schema, columns, primary_key
 
 ROW_GROUP_ROWS = (
@@ -59,22 +59,10 @@ def read_pairs(path: Path, first: str, second: str) -> set[tuple[str, str]]:
 
 def in_order(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     """Return the rows sorted by their key; as they are where they are sorted already, which is quick to see."""
-    position = np.zeros(len(frame), dtype="int64")
-    for name in key:
-        ranks, texts = _ranks(frame[name])
-        position = position * texts + ranks
+    (position,) = positions([frame], key)
     if (np.diff(position) >= 0).all():
         return frame
     return frame.iloc[np.argsort(position, kind="stable")]
-
-
-def _ranks(cells: pd.Series) -> tuple["np.ndarray[Any, Any]", int]:
-    """Return the place of each text among all distinct ones in alphabetical order, and how many these are."""
-    if not isinstance(cells.dtype, pd.CategoricalDtype):
-        ranks, texts = pd.factorize(cells, sort=True)
-        return ranks, len(texts)
-    categories = cells.cat.categories  # of a file, they are in the order of their appearance
-    return np.argsort(np.argsort(categories))[cells.cat.codes], len(categories)
 
 
 def _array(cells: pd.Series, column: Column) -> arrow.Array:
