@@ -9,7 +9,7 @@ run: .venv/ready
 	$(BIN)/rvu show G0411
 
 test: .venv/ready lint types
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # Measure speed, memory and file sizes against DuckDB, on the bundled sample, or on the releases under RVU_RELEASES.
 bench: .venv/ready

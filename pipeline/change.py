@@ -16,14 +16,16 @@ KEY = ["hcpcs", "modifier"]
 def changes(
     previous_release: str, before: pd.DataFrame, release: str, after: pd.DataFrame, revived: Collection[Key] = ()
 ) -> pd.DataFrame:
-    """Return `change` of two releases' `rvu`; `revived` are rows of `after` that a release before both had."""
+    """Return `change` of two releases' `rvu`; `revived` are rows that a release before both had."""
     old, new = before.set_index(KEY), after.set_index(KEY)
     common = old.index.intersection(new.index)
     come, gone = new.index.difference(common), old.index.difference(common)
-    parts = [
-        _rows(new.loc[come, "status"], old.loc[gone, "status"], revived),
-        *(_column(name, old.loc[common, name], new.loc[common, name]) for name in _compared(before, after)),
-    ]
+    parts = [_rows(new.loc[come, "status"], old.loc[gone, "status"], revived)]
+    old, new = old.loc[common], new.loc[common]
+    for name in _compared(before, after):
+        differs = ~((old[name] == new[name]) | (old[name].isna() & new[name].isna()))
+        if differs.any():
+            parts.append(_column(name, old.loc[differs, name], new.loc[differs, name]))
     found = pd.concat(parts, ignore_index=True)
     found = found.assign(release=release, previous_release=previous_release)
     declared = columns(ChangeTable)
@@ -45,10 +47,8 @@ def _rows(come: pd.Series, gone: pd.Series, revived: Collection[Key]) -> pd.Data
     return pd.concat([arrived, departed]).assign(field=ROW)
 
 
-def _column(name: str, old: pd.Series, new: pd.Series) -> pd.DataFrame:
-    """Return the rows in which one column differs."""
-    differs = ~((old == new) | (old.isna() & new.isna()))
-    was, is_now = old[differs], new[differs]
+def _column(name: str, was: pd.Series, is_now: pd.Series) -> pd.DataFrame:
+    """Return the changes of one column."""
     found = was.index.to_frame(index=False).assign(field=name, kind="changed")
     if was.dtype != "float64":
         return found.assign(before=_texts(was), after=_texts(is_now))

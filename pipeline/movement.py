@@ -5,14 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.change import changes
+from pipeline.change import KEY, changes
 from pipeline.errors import UsageError
-from pipeline.parquet import read_table
+from pipeline.parquet import read_pairs, read_table
 from pipeline.published import Published
+from pipeline.rows import records
 from schemas.tables import TABLES
 
 Rows = list[dict[str, Any]]
 PAYMENT = "nonfacility_national_payment"
+AMOUNTS = {"number_before": "before", "number_after": "after", "difference": "dollars", "percent": "percent"}
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,7 @@ class Movement:
     @property
     def changes(self) -> Rows:
         """Return every change."""
-        plain = self.found.astype(object)
-        return _records(plain.where(self.found.notna(), None))
+        return _records(self.found)
 
     @property
     def summary(self) -> Rows:
@@ -54,18 +55,8 @@ class Movement:
         moved = moved[(moved["difference"] < 0) == ascending].sort_values(
             ["difference", "hcpcs", "modifier"], ascending=[ascending, True, True]
         )
-        return [
-            {
-                "hcpcs": row["hcpcs"],
-                "modifier": row["modifier"],
-                "title": self.titles.get(row["hcpcs"], ""),
-                "before": row["number_before"],
-                "after": row["number_after"],
-                "dollars": row["difference"],
-                "percent": row["percent"],
-            }
-            for row in moved.to_dict("records")
-        ]
+        shown = moved.assign(title=moved["hcpcs"].map(self.titles))[["hcpcs", "modifier", "title", *AMOUNTS]]
+        return _records(shown.rename(columns=AMOUNTS))
 
 
 def movement(before: Published, after: Published, category: str | None) -> Movement:
@@ -74,15 +65,19 @@ def movement(before: Published, after: Published, category: str | None) -> Movem
     codes = pd.concat([read_table(each.file("code"), TABLES["code"], names) for each in (before, after)])
     if category and category not in set(codes["category"]):
         raise UsageError(f"There is no category {category!r}. There is: {', '.join(sorted(set(codes['category'])))}.")
-    chosen = codes[codes["category"] == category] if category else codes
     old, new = (read_table(each.file("rvu"), TABLES["rvu"]) for each in (before, after))
-    old, new = (rvu[rvu["hcpcs"].isin(chosen["hcpcs"])] for rvu in (old, new))
-    titles = chosen["title"].fillna(chosen["descriptor"])
-    return Movement(changes(before.release, old, after.release, new), dict(zip(chosen["hcpcs"], titles, strict=True)))
+    older = before.labels[: before.labels.index(before.release)]
+    seen = {row for label in older for row in read_pairs(before.file("rvu", label), *KEY)}
+    found = changes(before.release, old, after.release, new, seen)
+    if category:
+        found = found[found["hcpcs"].isin(codes.loc[codes["category"] == category, "hcpcs"])]
+    titles = codes["title"].fillna(codes["descriptor"])
+    return Movement(found, dict(zip(codes["hcpcs"], titles, strict=True)))
 
 
 def _records(frame: pd.DataFrame) -> Rows:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+    """Return rows with None for what is empty, as JSON has it."""
+    return records(frame.astype(object).where(frame.notna(), None))
 
 
 def _first_few(codes: pd.Series) -> str:

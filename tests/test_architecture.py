@@ -55,7 +55,7 @@ LAW: dict[str, tuple[str, str]] = {
     "published": ("catalog errors lookup store", ""),
     "quote": ("money", ""),
     "fees": ("errors lookup money published quote", ""),
-    "movement": ("change errors parquet published", "pandas"),
+    "movement": ("change errors parquet published rows", "pandas"),
     "official": (
         "conform errors layouts money parquet price published read store validate",
         "pandas",
