@@ -98,7 +98,8 @@ def places(chosen: Published, table: str, where: Where) -> list[Row]:
             f"The archive of {chosen.release} has no {table}, so localities cannot be priced. Name another release "
             "with --release, or a day with --on."
         )
-    states = {place_number(row): row["state"] for row in all_rows(chosen.file("locality"))}
+    named = all_rows(chosen.file("locality")) if chosen.file("locality").exists() else []
+    states = {place_number(row): row["state"] for row in named}
     found: list[Row] = [row | {"state": states.get(place_number(row))} for row in all_rows(chosen.file(table))]
     asked = [place for place in found if where.holds(place)]
     if not asked:

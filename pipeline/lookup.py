@@ -15,7 +15,7 @@ def rows_of_code(path: Path, hcpcs: str) -> list[Row]:
     with pq.ParquetFile(path) as file:
         position = file.schema_arrow.names.index("hcpcs")
         ranges = [file.metadata.row_group(group).column(position).statistics for group in range(file.num_row_groups)]
-        groups = [group for group, found in enumerate(ranges) if found.min <= hcpcs <= found.max]
+        groups = [group for group, found in enumerate(ranges) if found and found.min <= hcpcs <= found.max]
         table = file.read_row_groups(groups)
     codes = table.column("hcpcs").to_pylist()
     if hcpcs not in codes:

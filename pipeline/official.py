@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import pandas as pd
 
@@ -70,6 +71,8 @@ def read_payment_file(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UsageError(f"{path} is not a file: expected CMS's payment file, unpacked (PFALL25A.TXT).")
     layout = load_layouts("payment_file")[0]
+    if is_zipfile(path):
+        raise UsageError(f"{path.name} is a zip: unpack it first, and name the text in it (PFALL25A.TXT).")
     # Every cell is quoted at its place; with blanks instead of quotes and commas it is plain fixed width.
     content = path.read_bytes().translate(bytes.maketrans(b'",', b"  "))
     text = read_fixed_width(content, layout, path.name)
@@ -151,7 +154,9 @@ def _examples(both: pd.DataFrame, compared: dict[str, pd.Series]) -> Rows:
     for name, found in compared.items():
         for at in found.index[found != 0][:SHOWN]:
             of_place = {column: both.at[at, column] for column in KEY}
-            rows.append(of_place | {"amount": name, "CMS": both.at[at, name], "ours": both.at[at, f"{name}_ours"]})
+            ours: Any = both.at[at, f"{name}_ours"]  # empty where we see no cap or therapy
+            amounts = {"CMS": both.at[at, name], "ours": None if pd.isna(ours) else ours}
+            rows.append(of_place | {"amount": name} | amounts)
     return rows[:SHOWN]
 
 
@@ -161,17 +166,26 @@ def _missing(chosen: Published, theirs: pd.DataFrame, ours: pd.DataFrame) -> Row
     status = read_table(chosen.file("rvu"), TABLES["rvu"], [*ROW, "status"]).rename(columns={"status": "our_status"})
     only_theirs = theirs[~_keys(theirs).isin(_keys(ours))].merge(status, on=ROW, how="left")
     placed = pd.MultiIndex.from_frame(only_theirs[PLACE]).isin(known_places)
-    reasons = only_theirs["our_status"].map(lambda code: f"RVUs do not pay status {code}: {STATUS[code]}", "ignore")
-    reasons = reasons.fillna(f"code and modifier are not in {chosen.release}").where(
-        placed, "locality is not in our GPCI"
-    )
+    told = [
+        _why_unpriced(chosen.release, status, is_placed=bool(known))
+        for status, known in zip(only_theirs["our_status"], placed, strict=True)
+    ]
     only_ours = ours[~_keys(ours).isin(_keys(theirs))]
-    told = [*reasons, *["CMS's file does not list it"] * len(only_ours)]
+    told += ["CMS's file does not list it"] * len(only_ours)
     found = pd.concat([only_theirs[KEY], only_ours[KEY]]).assign(reason=told)
     return [
         {"reason": reason, "records": len(group), "such as": "-".join(filter(None, group[KEY].iloc[0]))}
         for reason, group in found.groupby("reason", sort=False)
     ]
+
+
+def _why_unpriced(release: str, status: object, *, is_placed: bool) -> str:
+    """Say why we have no amount for a record, from the status that our release prints for it, if it does."""
+    if not is_placed:
+        return "locality is not in our GPCI"
+    if not isinstance(status, str):
+        return f"code and modifier are not in {release}"
+    return f"RVUs do not pay status {status}: {STATUS[status]}"
 
 
 def _keys(rows: pd.DataFrame) -> pd.MultiIndex:
