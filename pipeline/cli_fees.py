@@ -48,13 +48,17 @@ def price(  # noqa: PLR0913, PLR0917 - a parameter is an option
     from pipeline import fees, quote
 
     _one_of("--setting", setting, SETTINGS)
+    modifier = modifier.upper() if modifier else None
     _one_of("--modifier", modifier, MODIFIER)
     chosen = published_release(Store.open(), release, on)
     rows = fees.rows_to_price(chosen, code.upper(), modifier)
     factor = fees.factor_in_force(chosen, basis)
     where = fees.Where(locality, state)
     if fees.is_anesthesia(rows[0]):
-        found = fees.anesthesia_rows(fees.places(chosen, "anesthesia", where), basis, base_units, minutes)
+        placed = fees.places(chosen, "anesthesia", where)
+        if not placed:
+            raise UsageError(f"The archive of {chosen.release} has no anesthesia factors. Name another release.")
+        found = fees.anesthesia_rows(placed, basis, base_units, minutes)
         title = f"{code.upper()} in {chosen.release}: (base units + time units of 15 minutes) x factor per unit"
         print_rows(found, as_json=as_json, title=title)
         if base_units is None or minutes is None:
@@ -63,10 +67,10 @@ def price(  # noqa: PLR0913, PLR0917 - a parameter is an option
     priced = fees.prices(rows, fees.places(chosen, "gpci", where), factor, setting)
     title = f"{code.upper()} in {chosen.release} at ${factor['conversion_factor']:.4f} per RVU ({factor['basis']})"
     print_rows([each.as_row() for each in priced], as_json=as_json, title=title)
-    is_placed = locality is not None or state is not None
-    for each in priced if explain and not as_json else ():
-        if each.place is not quote.NATIONAL and not is_placed:
-            continue
+    explained_rows = priced if locality or state else [each for each in priced if each.place is quote.NATIONAL]
+    if explain and len(explained_rows) < len(priced):
+        typer.echo("Explained for the nation only: name places with --locality or --state.", err=True)
+    for each in explained_rows if explain and not as_json else ():
         place = f"{fees.place_number(each.place)} {each.place['locality_name']}".strip()
         typer.echo(
             f"\n{code.upper()} {each.rvu['modifier']}".rstrip() + f", {place}, {each.setting}, {chosen.release}"
@@ -131,6 +135,10 @@ def prove(
         print_rows(outcome.amounts, as_json=False, title=title)
         print_rows(outcome.missing, as_json=False, title="Not compared, by reason")
         print_rows(outcome.examples, as_json=False, title="Different")
+    if not outcome.amounts:
+        raise DataError(
+            f"No amount of {payments.name} could be compared with {outcome.release}: see the reasons above."
+        )
     if outcome.examples:
         raise DataError(
             f"{payments.name} differs from {outcome.release}. Such a file is often of another quarter of its year: "

@@ -103,7 +103,7 @@ def places(chosen: Published, table: str, where: Where) -> list[Row]:
     found: list[Row] = [row | {"state": states.get(place_number(row))} for row in all_rows(chosen.file(table))]
     asked = [place for place in found if where.holds(place)]
     if not asked:
-        known = ", ".join(sorted({place["state"] or place_number(place) for place in found}))
+        known = ", ".join(sorted({(where.state and place["state"]) or place_number(place) for place in found}))
         raise UsageError(f"{chosen.release} has no locality {where.locality or where.state}. It has: {known}.")
     return asked
 

@@ -79,7 +79,9 @@ def read_payment_file(path: Path) -> pd.DataFrame:
     if text.rows.empty:
         raise DataError(f"{path.name} holds no record of {layout.record_length} characters: is it the unpacked text?")
     rows, _ = conform(text, layout, columns(PaymentFileTable))
-    validate.stop_on_errors(path.name, validate.judge(rows, PaymentFileTable))
+    if broken := validate.judge(rows, PaymentFileTable):
+        listed = "\n".join(f"  {validate.describe(finding)}" for finding in broken)
+        raise DataError(f"{path.name} is not what CMS's record layout says:\n{listed}\nUnpack it from its zip again.")
     return rows
 
 

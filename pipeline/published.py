@@ -29,11 +29,13 @@ def published_release(store: Store, release: str | None = None, on: str | None =
 
     UsageError, with what there is, when the version does not hold it.
     """
+    if release and on:
+        raise UsageError("--release and --on exclude each other: a day has one release.")
     version = store.require_version()
     labels = tuple(store.manifest(version)["releases"])
     label = release.upper() if release else _in_force(store, on) if on else labels[-1]
     if label not in labels:
-        wanted = f"{label}, which priced {on}," if on and not release else label
+        wanted = f"{label}, which priced {on}," if on else label
         raise UsageError(
             f"{wanted} is not in version {version}, which holds {', '.join(labels)}. To add it: rvu run {label}"
         )

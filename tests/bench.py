@@ -165,9 +165,9 @@ def _published(home: Path, table: str, release: str = FULL) -> Path:
 
 
 def _backfills(archives: dict[str, Path], work: Path) -> list[Row]:
-    """Build the first release, half of them and all, by one process and by two."""
+    """Build one release, the newer half of them and all, by one process, and all by two."""
     labels = list(archives)
-    plans = [(1, labels[:1]), (1, labels[: len(labels) // 2 or 1]), (1, labels), (2, labels)]
+    plans = [(1, [FULL]), (1, labels[len(labels) // 2 :]), (1, labels), (2, labels)]
     rows = []
     for number, (workers, chosen) in enumerate(plans):
         home = work / ("home-2" if workers == 2 else f"backfill{number}")
