@@ -69,7 +69,7 @@ def judge(frame: pd.DataFrame, model: type[Table]) -> list[Finding]:
     for check in _checks_by_name(schema).values():
         check.raise_warning = False  # so that pandera counts warnings as it counts errors
     try:
-        schema.validate(frame, lazy=True)
+        schema.validate(frame, lazy=True, inplace=True)  # nothing is coerced, so nothing is copied
     except pa.errors.SchemaErrors as problems:
         cases = problems.failure_cases
         of_rows = cases["schema_context"] == "DataFrameSchema"
