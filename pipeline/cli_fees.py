@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.console import Json, explained, print_json, print_rows
+from pipeline.console import Json, Rows, explained, print_json, print_rows
 from pipeline.errors import DataError, UsageError
 from pipeline.published import published_release
 from pipeline.store import Store
 from schemas.codes import MODIFIER, SETTINGS
+
+if TYPE_CHECKING:
+    from pipeline import fees
 
 app = typer.Typer()
 
@@ -45,7 +48,7 @@ def price(  # noqa: PLR0913, PLR0917 - a parameter is an option
 
       rvu price 00142 --base-units 4 --minutes 47 --locality 10112-00
     """
-    from pipeline import fees, quote
+    from pipeline import fees
 
     _one_of("--setting", setting, SETTINGS)
     modifier = modifier.upper() if modifier else None
@@ -55,27 +58,14 @@ def price(  # noqa: PLR0913, PLR0917 - a parameter is an option
     factor = fees.factor_in_force(chosen, basis)
     where = fees.Where(locality, state)
     if fees.is_anesthesia(rows[0]):
-        placed = fees.places(chosen, "anesthesia", where)
-        if not placed:
-            raise UsageError(f"The archive of {chosen.release} has no anesthesia factors. Name another release.")
-        found = fees.anesthesia_rows(placed, basis, base_units, minutes)
-        title = f"{code.upper()} in {chosen.release}: (base units + time units of 15 minutes) x factor per unit"
-        print_rows(found, as_json=as_json, title=title)
-        if base_units is None or minutes is None:
-            typer.echo("Add --base-units, which CMS lists elsewhere, and --minutes to see payments.", err=True)
+        found = fees.anesthesia_rows(fees.places(chosen, "anesthesia", where), basis, base_units, minutes)
+        _print_anesthesia(found, f"{code.upper()} in {chosen.release}", as_json=as_json)
         return
     priced = fees.prices(rows, fees.places(chosen, "gpci", where), factor, setting)
     title = f"{code.upper()} in {chosen.release} at ${factor['conversion_factor']:.4f} per RVU ({factor['basis']})"
     print_rows([each.as_row() for each in priced], as_json=as_json, title=title)
-    explained_rows = priced if locality or state else [each for each in priced if each.place is quote.NATIONAL]
-    if explain and len(explained_rows) < len(priced):
-        typer.echo("Explained for the nation only: name places with --locality or --state.", err=True)
-    for each in explained_rows if explain and not as_json else ():
-        place = f"{fees.place_number(each.place)} {each.place['locality_name']}".strip()
-        typer.echo(
-            f"\n{code.upper()} {each.rvu['modifier']}".rstrip() + f", {place}, {each.setting}, {chosen.release}"
-        )
-        typer.echo("\n".join(f"  {line}" for line in quote.explanation(each.quote, each.rvu, factor)))
+    if explain and not as_json:
+        _print_explained(priced if locality or state else [each for each in priced if each.is_national], factor)
 
 
 @app.command()
@@ -144,6 +134,23 @@ def prove(
             f"{payments.name} differs from {outcome.release}. Such a file is often of another quarter of its year: "
             "name the release that it is of with --release."
         )
+
+
+def _print_anesthesia(rows: Rows, named: str, *, as_json: bool) -> None:
+    if not rows:
+        raise UsageError(f"{named}: its archive has no anesthesia factors. Name another release with --release.")
+    print_rows(rows, as_json=as_json, title=f"{named}: (base units + time units of 15 minutes) x factor per unit")
+    if "payment" not in rows[0]:
+        typer.echo("Add --base-units, which CMS lists elsewhere, and --minutes to see payments.", err=True)
+
+
+def _print_explained(priced: "list[fees.Priced]", factor: "fees.Row") -> None:
+    """Spell the arithmetic of each price out; for the nation only where no place was named."""
+    for each in priced:
+        typer.echo(f"\n{each.named}")
+        typer.echo("\n".join(f"  {line}" for line in each.explanation(factor)))
+    if all(each.is_national for each in priced):
+        typer.echo("\nExplained for the nation only: name places with --locality or --state.", err=True)
 
 
 def _one_of(option: str, value: str | None, allowed: Collection[str]) -> None:

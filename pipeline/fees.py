@@ -8,7 +8,7 @@ from pipeline import money
 from pipeline.errors import UsageError
 from pipeline.lookup import all_rows, rows_of_code
 from pipeline.published import Published, not_found
-from pipeline.quote import NATIONAL, Quote, quote
+from pipeline.quote import NATIONAL, Quote, explanation, quote
 from schemas.codes import BASIS, SETTINGS, STATUS
 
 Row = Mapping[str, Any]
@@ -36,6 +36,22 @@ class Priced:
     place: Row
     setting: str
     quote: Quote
+
+    @property
+    def named(self) -> str:
+        """Return what is priced: code, modifier, place and setting."""
+        code = " ".join(filter(None, (self.rvu["hcpcs"], self.rvu["modifier"])))
+        place = " ".join(filter(None, (place_number(self.place), self.place["locality_name"])))
+        return f"{code}, {place}, {self.setting}, {self.rvu['release']}"
+
+    @property
+    def is_national(self) -> bool:
+        """Tell whether it is the amount with all indices 1."""
+        return self.place is NATIONAL
+
+    def explanation(self, factor: Row) -> list[str]:
+        """Return the arithmetic line by line."""
+        return explanation(self.quote, self.rvu, factor)
 
     def as_row(self) -> dict[str, Any]:
         """Return it as a line of a table, in dollars."""

@@ -50,11 +50,10 @@ def payments(rvu: pd.DataFrame, gpci: pd.DataFrame, factors: pd.DataFrame) -> pd
     """
     paid = rvu[is_paid_by_rvus(rvu)].sort_values(["hcpcs", "modifier"])
     places = gpci.merge(factors, on="release").sort_values(["mac", "locality", "basis"])
-    shape = (len(paid), len(places))
     of_code = {name: _repeated(paid[name], len(places)) for name in ("release", "hcpcs", "modifier")}
     of_place = {name: _tiled(places[name], len(paid)) for name in ("mac", "locality", "basis")}
     amounts = {name: cells.reshape(-1) for name, cells in _amounts(paid, places).items()}
-    flags = {f"{setting}_na": np.repeat(paid[f"{setting}_na"].to_numpy(), shape[1]) for setting in SETTINGS}
+    flags = {f"{setting}_na": np.repeat(paid[f"{setting}_na"].to_numpy(), len(places)) for setting in SETTINGS}
     return pd.DataFrame(of_code | of_place | amounts | flags, copy=False)[list(columns(PaymentTable))]
 
 

@@ -60,7 +60,7 @@ LAW: dict[str, tuple[str, str]] = {
         "conform errors layouts money parquet price published read store validate",
         "pandas",
     ),
-    "cli_fees": ("console errors fees movement official published quote store", "typer"),
+    "cli_fees": ("console errors fees movement official published store", "typer"),
     "flows": ("assemble catalog content crew errors publish pull store", "prefect"),
     "cli": (
         "archive catalog cli_fees console errors flows layouts local lookup page publish published store survey "
