@@ -308,19 +308,19 @@ def _reasons(found: list[tuple[str, dict[str, Any]]]) -> list[str]:
 
 
 def _print_proof(store: Store, published: "Published") -> None:
-    """Show how far CMS's own figures confirm the version, added up over its releases."""
-    totals: dict[str, dict[str, Any]] = {}
-    for label in published.manifest["releases"]:
-        path = table_file(store.version_path(published.version), "proof", label)
-        for row in all_rows(path) if path.exists() else ():
-            total = totals.setdefault(
-                row["proof"], {"proof": row["proof"], "compared": 0, "equal": 0, "differs in": []}
-            )
-            total["compared"] += row["compared"]
-            total["equal"] += row["equal"]
-            total["differs in"] += [label] if row["equal"] < row["compared"] else []
-    rows = [total | {"differs in": ", ".join(total["differs in"])} for total in totals.values()]
-    print_rows(rows, as_json=False, title="Proof: CMS's own figures that come out (explained in the table proof)")
+    """Show how far CMS's own figures confirm the version, added up over its releases; `proof` explains the gaps."""
+    from schemas.proof import PROOF
+
+    folder = store.version_path(published.version)
+    paths = [table_file(folder, "proof", label) for label in published.manifest["releases"]]
+    proofs = [row for path in paths if path.exists() for row in all_rows(path)]
+    rows = []
+    for proof, meaning in PROOF.items():
+        found = [row for row in proofs if row["proof"] == proof]
+        gaps = [row["release"] for row in found if row["equal"] < row["compared"]]
+        counts = {count: sum(row[count] for row in found) for count in ("compared", "equal")}
+        rows += [{"proof": proof, "meaning": meaning} | counts | {"gaps": ", ".join(gaps)}] if found else []
+    print_rows(rows, as_json=False, title="Proof against CMS's own figures")
 
 
 def _print_published(manifest: dict[str, Any]) -> None:
