@@ -163,3 +163,49 @@ def test_the_archives_of_a_release_are_recognized_by_their_names(label: str) -> 
     for address in CATALOG[label].archives:
         name = address.partition("/downloads/")[2] or address.partition("/zip/")[2]
         assert label_in_name(CATALOG, name.replace("/", "_")) == label
+
+
+# Conversion factors
+
+
+@pytest.mark.parametrize(
+    ("label", "factors"),
+    [
+        ("RVU03A", {"standard": 36.7856}),
+        ("RVU10AR1", {"standard": 36.0791}),
+        ("RVU10C_PCT22", {"standard": 36.8729}),  # retroactive to June, before the release of July
+        ("RVU15B", {"standard": 35.7547}),
+        ("RVU15C", {"standard": 35.9335}),
+        ("RVU24A", {"standard": 32.7442}),
+        ("RVU24AR", {"standard": 33.2875}),
+        ("RVU25D", {"standard": 32.3465}),
+        ("RVU26D", {"nonqualifying_apm": 33.4009, "qualifying_apm": 33.5675}),
+    ],
+)
+def test_a_release_is_priced_by_the_factors_of_its_first_day(
+    label: str, factors: dict[str, float], catalog: Catalog
+) -> None:
+    in_force = catalog[label].factors_in_force()
+    assert {basis: each.conversion_factor for basis, each in in_force.items()} == factors
+
+
+def test_work_is_adjusted_in_2007_and_2008_only(catalog: Catalog) -> None:
+    adjustors = {
+        release.effective_from.year: factor.work_adjustor
+        for release in catalog.values()
+        for factor in release.factors_in_force().values()
+        if factor.work_adjustor != 1
+    }
+    assert adjustors == {2007: 0.8994, 2008: 0.8806}
+
+
+def test_factors_of_a_basis_follow_each_other_without_gap_or_overlap(catalog: Catalog) -> None:
+    declared = {factor for release in catalog.values() for factor in release.factors}
+    for basis in {factor.basis for factor in declared}:
+        periods = sorted((each.since, each.until) for each in declared if each.basis == basis)
+        assert all(before[1] + timedelta(days=1) == after[0] for before, after in pairwise(periods)), basis
+        assert all(since <= until for since, until in periods)
+
+
+def test_every_release_of_the_catalog_has_a_declared_factor(catalog: Catalog) -> None:
+    assert not [label for label, release in catalog.items() if not release.factors_in_force()]
