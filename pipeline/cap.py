@@ -7,12 +7,12 @@ import pandas as pd
 
 from pipeline import money
 from pipeline.catalog import Release
-from pipeline.money import Gpcis, Rvus
-from pipeline.price import Whole, default_basis, scaled
+from pipeline.price import Whole, adjustor_of, default_basis, indices_of, rvus_of, scaled
 from schemas.codes import PAYABLE_STATUS, SETTINGS
+from schemas.gpci import PLACE
+from schemas.rvu import ROW
 
 Tables = dict[str, pd.DataFrame]
-ROW, PLACE = ["hcpcs", "modifier"], ["mac", "locality"]
 KEY = [*ROW, *PLACE]
 FEW = 4  # codes or localities that an explanation names
 NEAR = 10  # ten-thousandths of a dollar that a factor implied by rounded amounts may be off
@@ -75,11 +75,8 @@ def _contractor_priced(rows: pd.DataFrame, rvu: pd.DataFrame) -> pd.DataFrame:
 
 def _opps_amount(rows: pd.DataFrame, setting: str) -> Whole:
     """Return cents of the OPPS amount of each row, by the indices and the factor that stand in it."""
-    adjustor = int(scaled(rows["work_adjustor"], money.ADJUSTOR).max(initial=0))
-    work = money.adjusted_work(scaled(rows["work_rvu"], money.RVU), adjustor)
-    rvus = Rvus(work, scaled(rows[f"opps_{setting}_pe_rvu"], money.RVU), scaled(rows["opps_mp_rvu"], money.RVU))
-    indices = Gpcis(*(scaled(rows[f"{part}_gpci"], money.GPCI) for part in ("work", "pe", "mp")))
-    return money.fee(rvus, indices, scaled(rows["conversion_factor"], money.FACTOR))
+    rvus = rvus_of(rows, adjustor_of(rows), f"opps_{setting}_pe_rvu", "opps_mp_rvu")
+    return money.fee(rvus, indices_of(rows), scaled(rows["conversion_factor"], money.FACTOR))
 
 
 def _compared(release: Release, proof: str, printed: pd.DataFrame, setting: str) -> Proof:

@@ -5,19 +5,18 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from schemas.change import ROW, ChangeTable
-from schemas.rvu import RvuTable
+from schemas.change import WHOLE_ROW, ChangeTable
+from schemas.rvu import ROW, RvuTable
 from schemas.table import columns
 
 Key = tuple[str, str]  # code and modifier
-KEY = ["hcpcs", "modifier"]
 
 
 def changes(
     previous_release: str, before: pd.DataFrame, release: str, after: pd.DataFrame, revived: Collection[Key] = ()
 ) -> pd.DataFrame:
     """Return `change` of two releases' `rvu`; `revived` are rows that a release before both had."""
-    old, new = before.set_index(KEY), after.set_index(KEY)
+    old, new = before.set_index(ROW), after.set_index(ROW)
     common = old.index.intersection(new.index)
     come, gone = new.index.difference(common), old.index.difference(common)
     parts = [_rows(new.loc[come, "status"], old.loc[gone, "status"], revived)]
@@ -36,7 +35,7 @@ def changes(
 def _compared(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     """Return the columns that both releases print: one that CMS begins or ceases to print is no change of a code."""
     printed = [name for name in columns(RvuTable) if before[name].notna().any() and after[name].notna().any()]
-    return [name for name in printed if name not in ("release", *KEY)]
+    return [name for name in printed if name not in ("release", *ROW)]
 
 
 def _rows(come: pd.Series, gone: pd.Series, revived: Collection[Key]) -> pd.DataFrame:
@@ -44,7 +43,7 @@ def _rows(come: pd.Series, gone: pd.Series, revived: Collection[Key]) -> pd.Data
     kinds = np.where(come.index.isin(list(revived)), "revived", "added") if len(revived) else "added"
     arrived = come.rename("after").reset_index().assign(kind=kinds)
     departed = gone.rename("before").reset_index().assign(kind="deleted")
-    return pd.concat([arrived, departed]).assign(field=ROW)
+    return pd.concat([arrived, departed]).assign(field=WHOLE_ROW)
 
 
 def _column(name: str, was: pd.Series, is_now: pd.Series) -> pd.DataFrame:

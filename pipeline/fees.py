@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.lookup import all_rows, rows_of_code
 from pipeline.published import Published, not_found
 from pipeline.quote import NATIONAL, Quote, explanation, quote
-from schemas.codes import BASIS, SETTINGS, STATUS
+from schemas.codes import SETTINGS, STATUS, usual_basis
 
 Row = Mapping[str, Any]
 
@@ -97,7 +97,8 @@ def factor_in_force(chosen: Published, basis: str | None) -> Row:
     found = [row for row in factors if basis in (None, row["basis"])]
     if not found:
         raise UsageError(f"--basis {basis}: {chosen.release} has {' or '.join(row['basis'] for row in factors)}.")
-    return min(found, key=lambda row: list(BASIS).index(row["basis"]))
+    usual = usual_basis([row["basis"] for row in found])
+    return next(row for row in found if row["basis"] == usual)
 
 
 def places(chosen: Published, table: str, where: Where) -> list[Row]:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.change import KEY, changes
+from pipeline.change import changes
 from pipeline.errors import UsageError
 from pipeline.parquet import read_pairs, read_table
 from pipeline.published import Published
 from pipeline.rows import records
+from schemas.rvu import ROW
 from schemas.tables import TABLES
 
 Rows = list[dict[str, Any]]
@@ -67,7 +68,7 @@ def movement(before: Published, after: Published, category: str | None) -> Movem
         raise UsageError(f"There is no category {category!r}. There is: {', '.join(sorted(set(codes['category'])))}.")
     old, new = (read_table(each.file("rvu"), TABLES["rvu"]) for each in (before, after))
     older = before.labels[: before.labels.index(before.release)]
-    seen = {row for label in older for row in read_pairs(before.file("rvu", label), *KEY)}
+    seen = {row for label in older for row in read_pairs(before.file("rvu", label), *ROW)}
     found = changes(before.release, old, after.release, new, seen)
     if category:
         found = found[found["hcpcs"].isin(codes.loc[codes["category"] == category, "hcpcs"])]

@@ -11,19 +11,19 @@ from pipeline import money, validate
 from pipeline.conform import conform
 from pipeline.errors import DataError, UsageError
 from pipeline.layouts import load_layouts
-from pipeline.money import Gpcis, Rvus
 from pipeline.parquet import read_table
-from pipeline.price import Whole, default_basis, scaled
+from pipeline.price import adjustor_of, default_basis, indices_of, rvus_of, scaled
 from pipeline.published import Published, published_release
 from pipeline.read import read_fixed_width
 from pipeline.store import Store
 from schemas.codes import SETTINGS, STATUS
+from schemas.gpci import PLACE
 from schemas.payment_file import PaymentFileTable
+from schemas.rvu import ROW
 from schemas.table import columns
 from schemas.tables import TABLES
 
 Rows = list[dict[str, Any]]
-ROW, PLACE = ["hcpcs", "modifier"], ["mac", "locality"]
 KEY = [*PLACE, *ROW]
 SHOWN = 10
 THERAPY = "5"  # multiple procedure indicator
@@ -116,13 +116,11 @@ def _therapy_fees(chosen: Published, factor: pd.DataFrame, places: pd.MultiIndex
     gpci = read_table(chosen.file("gpci"), TABLES["gpci"])
     gpci = gpci[pd.MultiIndex.from_frame(gpci[PLACE]).isin(places)]
     rows = rvu[rvu["multiple_procedure"] == THERAPY].merge(gpci, on="release")
-    adjustor = int(scaled(factor["work_adjustor"], money.ADJUSTOR)[0])
-    work = money.adjusted_work(scaled(rows["work_rvu"], money.RVU), adjustor)
-    indices: Gpcis[Whole] = Gpcis(*(scaled(rows[f"{part}_gpci"], money.GPCI) for part in ("work", "pe", "mp")))
+    dollars_per_rvu = scaled(factor["conversion_factor"], money.FACTOR)
     fees = {}
     for setting, name in zip(SETTINGS, THERAPY_FEES, strict=True):
-        rvus = Rvus(work, scaled(rows[f"{setting}_pe_rvu"], money.RVU), scaled(rows["mp_rvu"], money.RVU))
-        fees[name] = money.therapy_fee(rvus, indices, scaled(factor["conversion_factor"], money.FACTOR)) / 100
+        rvus = rvus_of(rows, adjustor_of(factor), f"{setting}_pe_rvu")
+        fees[name] = money.therapy_fee(rvus, indices_of(rows), dollars_per_rvu) / 100
     return pd.DataFrame({name: rows[name] for name in KEY} | fees)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline import money
 from pipeline.money import Gpcis, Rvus
-from schemas.codes import BASIS, SETTINGS
+from schemas.codes import SETTINGS, usual_basis
 from schemas.payment import PaymentTable
 from schemas.rvu import is_paid_by_rvus
 from schemas.table import columns
@@ -23,9 +23,24 @@ def scaled(numbers: pd.Series, scale: int) -> Whole:
 
 
 def default_basis(factors: pd.DataFrame) -> str:
-    """Return the basis that applies to most: the first in the order of BASIS that the release has."""
-    present = set(factors["basis"])
-    return next(basis for basis in BASIS if basis in present)
+    """Return the basis that applies to most, of those in `conversion_factor`."""
+    return usual_basis(set(factors["basis"]))
+
+
+def rvus_of(rows: pd.DataFrame, adjustor: int, pe: str, mp: str = "mp_rvu") -> Rvus[Whole]:
+    """Return the relative values that price rows of `rvu`: adjusted work, and those columns."""
+    work = money.adjusted_work(scaled(rows["work_rvu"], money.RVU), adjustor)
+    return Rvus(work, scaled(rows[pe], money.RVU), scaled(rows[mp], money.RVU))
+
+
+def indices_of(places: pd.DataFrame) -> Gpcis[Whole]:
+    """Return the indices of rows of `gpci`."""
+    return Gpcis(*(scaled(places[f"{part}_gpci"], money.GPCI) for part in ("work", "pe", "mp")))
+
+
+def adjustor_of(factors: pd.DataFrame) -> int:
+    """Return the work adjustor, which is one for a release; that of no row is 1."""
+    return int(scaled(factors["work_adjustor"], money.ADJUSTOR).max(initial=0)) or money.ADJUSTOR
 
 
 def with_national_payments(rvu: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
@@ -65,16 +80,15 @@ class _Prices:
     factor: Whole
     adjustor: int
 
-    def fees(self, rows: pd.DataFrame, pe: str, mp: str) -> Whole:
+    def fees(self, rows: pd.DataFrame, pe: str, mp: str = "mp_rvu") -> Whole:
         """Return cents, a row per row of `rvu` and a column per place."""
-        work = money.adjusted_work(scaled(rows["work_rvu"], money.RVU), self.adjustor)
-        rvus = Rvus(work[:, None], scaled(rows[pe], money.RVU)[:, None], scaled(rows[mp], money.RVU)[:, None])
-        return money.fee(rvus, self.indices, self.factor)
+        upright = Rvus(*(each[:, None] for each in rvus_of(rows, self.adjustor, pe, mp)))
+        return money.fee(upright, self.indices, self.factor)
 
 
 def _national(rvu: pd.DataFrame, setting: str, factors: pd.DataFrame) -> Whole:
-    prices = _Prices(NATIONAL, scaled(factors["conversion_factor"], money.FACTOR), _adjustor(factors))
-    return prices.fees(rvu, f"{setting}_pe_rvu", "mp_rvu")[:, 0]
+    prices = _Prices(NATIONAL, scaled(factors["conversion_factor"], money.FACTOR), adjustor_of(factors))
+    return prices.fees(rvu, f"{setting}_pe_rvu")[:, 0]
 
 
 def _amounts(paid: pd.DataFrame, places: pd.DataFrame) -> dict[str, np.ndarray[Any, Any]]:
@@ -83,12 +97,12 @@ def _amounts(paid: pd.DataFrame, places: pd.DataFrame) -> dict[str, np.ndarray[A
     The OPPS cap applies where CMS prints RVUs for it (Deficit Reduction Act of 2005, section 5102(b)): the amount
     of the same work with practice expense and malpractice of the hospital outpatient system is the most that is paid.
     """
-    indices = Gpcis(*(scaled(places[f"{part}_gpci"], money.GPCI) for part in ("work", "pe", "mp")))
-    prices = _Prices(indices, scaled(places["conversion_factor"], money.FACTOR), _adjustor(places))
+    factor = scaled(places["conversion_factor"], money.FACTOR)
+    prices = _Prices(indices_of(places), factor, adjustor_of(places))
     made: dict[str, np.ndarray[Any, Any]] = {}
     for setting in SETTINGS:
         has_cap = (paid[f"opps_{setting}_pe_rvu"] > 0).to_numpy()
-        fees = prices.fees(paid, f"{setting}_pe_rvu", "mp_rvu")
+        fees = prices.fees(paid, f"{setting}_pe_rvu")
         caps = prices.fees(paid[has_cap], f"opps_{setting}_pe_rvu", "opps_mp_rvu")
         in_force = fees.copy()
         in_force[has_cap] = np.minimum(fees[has_cap], caps)
@@ -101,10 +115,6 @@ def _amounts(paid: pd.DataFrame, places: pd.DataFrame) -> dict[str, np.ndarray[A
             f"{setting}_capped": in_force < fees,
         }
     return made
-
-
-def _adjustor(factors: pd.DataFrame) -> int:
-    return int(scaled(factors["work_adjustor"], money.ADJUSTOR)[0])
 
 
 def _repeated(texts: pd.Series, times: int) -> "pd.Categorical[Any]":

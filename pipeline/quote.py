@@ -66,10 +66,10 @@ def explanation(quoted: Quote, rvu: Row, factor: Row) -> list[str]:
             f"{'adjusted work':18}  {rvu['work_rvu']:7.2f} x {factor['work_adjustor']:.4f} (budget neutrality) "
             f"= {_plain(quoted.rvus.work, money.RVU)}, rounded to two decimals"
         )
-    lines += _product_lines(quoted.rvus, quoted, "fee")
+    lines += _product_lines("fee", quoted.fee, quoted.rvus, quoted)
     if quoted.opps:
         lines += ["OPPS cap: the same work, practice expense and malpractice of the outpatient system"]
-        lines += _product_lines(quoted.opps, quoted, "OPPS amount")
+        lines += _product_lines("OPPS amount", quoted.opps_fee or 0, quoted.opps, quoted)
         lower = "the cap binds" if quoted.payment < quoted.fee else "the cap does not bind"
         lines.append(f"{'in force':18}  the lower of the two = {dollars(quoted.payment)}: {lower}")
     paid = dollars(quoted.payment)
@@ -85,7 +85,7 @@ def dollars(cents: int) -> str:
     return f"${Decimal(cents) / 100:,.2f}"
 
 
-def _product_lines(rvus: Rvus[int], quoted: Quote, name: str) -> list[str]:
+def _product_lines(name: str, cents: int, rvus: Rvus[int], quoted: Quote) -> list[str]:
     parts = zip(("work", "practice expense", "malpractice"), rvus, quoted.indices, strict=True)
     lines = [
         f"{part:18}  {_plain(rvu, money.RVU):>7} x {_plain(index, money.GPCI)} = {_plain(rvu * index, 100_000):>10}"
@@ -93,7 +93,6 @@ def _product_lines(rvus: Rvus[int], quoted: Quote, name: str) -> list[str]:
     ]
     weighted = sum(rvu * index for rvu, index in zip(rvus, quoted.indices, strict=True))
     exact = _plain(weighted * quoted.factor, money.CENT * 100)
-    cents = money.half_up(weighted * quoted.factor, money.CENT)
     return [
         *lines,
         f"{'sum of RVUs':18}  {_plain(weighted, 100_000):>28}",

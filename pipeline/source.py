@@ -15,7 +15,7 @@ from pipeline.errors import DataError
 from pipeline.layouts import Layout, layouts_in_force
 from pipeline.locality import localities
 from pipeline.validate import Agreement, Finding
-from schemas.codes import BASIS
+from schemas.codes import BASIS, usual_basis
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.rvu import RvuTable
 from schemas.table import Table, columns
@@ -221,7 +221,7 @@ def _read_printed(archive: Path, release: Release, source: Source) -> dict[str, 
 def _agreed_rvu(rvu_by_basis: dict[str, Printed], source: Source) -> pd.DataFrame:
     """Return `rvu` from the member that holds every code, once the other one was seen to agree with it."""
     frames = {basis: _typed(member.rows, RvuTable) for basis, member in rvu_by_basis.items()}
-    default = next(basis for basis in BASIS if basis in frames)
+    default = usual_basis(frames)
     for basis, frame in frames.items():
         if basis != default:
             findings, compared = validate.agreement(frames[default], frame)

@@ -12,13 +12,13 @@ from pipeline.compare import difference
 from pipeline.conform import Repair
 from pipeline.errors import DataError
 from schemas.codes import PAYABLE_STATUS
+from schemas.gpci import PLACE
 from schemas.rvu import RvuTable
 from schemas.table import Table, compiled, name, primary_key
 
 SHOWN = 3
 # A quarter adds 0 to 200 of about 18,000 rows and three years added 7 %; CMS once cut a file in half.
 LEAST_ROWS, MOST_ROWS = 0.8, 1.25
-KEY = ["mac", "locality"]
 IN_GPCI, NOT_TWICE = "is in gpci", "row is not printed twice"
 # What CMS's files are known to break, by table and rule: a warning with its reason.
 KNOWN = {
@@ -119,12 +119,12 @@ def repeated(table: str, lines: pd.Index) -> list[Finding]:
 
 def known_localities(table: str, frame: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
     """Report rows whose MAC and locality have no GPCI: they cannot be priced, or the join is wrong."""
-    known = pd.MultiIndex.from_frame(gpci[KEY])
-    places = pd.MultiIndex.from_frame(frame[KEY])
+    known = pd.MultiIndex.from_frame(gpci[PLACE])
+    places = pd.MultiIndex.from_frame(frame[PLACE])
     unknown = frame[~places.isin(known)]
     if unknown.empty:
         return []
-    distinct = unknown.drop_duplicates(KEY)
+    distinct = unknown.drop_duplicates(PLACE)
     examples = tuple(f"line {row.Index}: {row.mac}-{row.locality}" for row in distinct.head(SHOWN).itertuples())
     reason = KNOWN.get((table, IN_GPCI), "")
     return [Finding(table, "locality", IN_GPCI, "warning" if reason else "error", len(unknown), examples, reason)]
@@ -135,7 +135,7 @@ def same_states(counties: pd.DataFrame, gpci: pd.DataFrame) -> list[Finding]:
 
     Names are compared with abbreviations by which go together most often in the same release.
     """
-    both = counties.merge(gpci[[*KEY, "state"]], on=KEY, suffixes=("", "_short"))
+    both = counties.merge(gpci[[*PLACE, "state"]], on=PLACE, suffixes=("", "_short"))
     both = both.dropna(subset=["state", "state_short"])
     if both.empty:
         return []

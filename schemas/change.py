@@ -14,7 +14,7 @@ KIND = {
     "deleted": "The row is gone",
     "changed": "One column of the row differs",
 }
-ROW = "row"  # the `field` of rows that come and go
+WHOLE_ROW = "row"  # the `field` of rows that come and go
 
 Amount = partial(pa.Field, nullable=True, metadata={"unit": "of the field: RVU, share or US dollars"})
 
@@ -44,7 +44,7 @@ class ChangeTable(Table):
     @pa.dataframe_check(name="only whole rows come, come back and go")
     def rows_come_and_go(cls, df: pd.DataFrame) -> pd.Series:
         """A column can only change."""
-        return (df["field"] == ROW) == (df["kind"] != "changed")
+        return (df["field"] == WHOLE_ROW) == (df["kind"] != "changed")
 
     class Config:
         """Name and key."""

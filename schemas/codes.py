@@ -1,5 +1,7 @@
 """Code lists with their meanings (CMS, record layout of RVU25A), and the few groups of codes that rules speak of."""
 
+from collections.abc import Collection
+
 STATUS = {
     "A": "Active: paid separately by RVUs when covered",
     "B": "Bundled: payment is always part of another service",
@@ -120,6 +122,13 @@ BASIS = {
     "nonqualifying_apm": "From 2026: everyone who is not a qualifying APM participant",
     "qualifying_apm": "From 2026: qualifying participants of advanced alternative payment models",
 }
+
+
+def usual_basis(present: Collection[str]) -> str:
+    """Return the basis that applies to most: the first in the order of BASIS among those that a release has."""
+    return next(basis for basis in BASIS if basis in present)
+
+
 CODING_SYSTEM = {
     "CPT": "Current Procedural Terminology, American Medical Association",
     "CDT": "Current Dental Terminology, American Dental Association",

@@ -5,6 +5,8 @@ import pandera.pandas as pa
 from schemas.columns import Gpci, Locality, LocalityName, Mac, Release
 from schemas.table import Table
 
+PLACE = ["mac", "locality"]  # localities are numbered within their MAC
+
 
 class GpciTable(Table):
     """Geographic practice cost indices of one payment locality in one release (GPCI, Addendum E)."""
@@ -26,7 +28,7 @@ class GpciTable(Table):
     mp_gpci: float = Gpci(description="Malpractice index")
 
     class Config:
-        """Name and key: localities are numbered within their MAC."""
+        """Name and key."""
 
         name = "gpci"
-        unique = ["release", "mac", "locality"]
+        unique = ["release", *PLACE]

@@ -38,6 +38,7 @@ from schemas.table import Table
 Rows = pd.Series
 FullyImplemented = partial(Rvu, nullable=True)
 NationalPayment = partial(Dollars, nullable=True)
+ROW = ["hcpcs", "modifier"]  # what identifies a row within a release
 NO_RVU_STATUS = ("C", "E", "J", "M", "P")
 COMPONENTS = ["work_rvu", "nonfacility_pe_rvu", "facility_pe_rvu", "mp_rvu"]
 TOTALS = ["nonfacility_total_rvu", "facility_total_rvu"]
@@ -331,4 +332,4 @@ class RvuTable(Table):
         """Name and key."""
 
         name = "rvu"
-        unique = ["release", "hcpcs", "modifier"]
+        unique = ["release", *ROW]

@@ -17,7 +17,7 @@ from pipeline.change import Key, changes
 from pipeline.parquet import in_order, read_table
 from pipeline.store import Store, table_file
 from pipeline.validate import judge
-from schemas.change import ROW, ChangeTable
+from schemas.change import WHOLE_ROW, ChangeTable
 from schemas.table import columns, primary_key
 from schemas.tables import TABLES
 from tests.shaped import Row, frame, row
@@ -50,7 +50,7 @@ def plain(found: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
 
 def arrivals(found: pd.DataFrame, *codes: str) -> dict[str, str]:
     """Return what happened to whole rows of some codes."""
-    rows = found[(found["field"] == ROW) & found["hcpcs"].isin(codes)]
+    rows = found[(found["field"] == WHOLE_ROW) & found["hcpcs"].isin(codes)]
     return dict(zip(rows["hcpcs"], rows["kind"], strict=True))
 
 
@@ -199,10 +199,10 @@ releases = st.dictionaries(keys, edits, min_size=1, max_size=12)
 def expected(before: dict[Key, Row], after: dict[Key, Row], revived: set[Key]) -> list[tuple[Any, ...]]:
     """Compare two releases cell by cell, a column only where each prints it in some row."""
     come = [
-        (*key, ROW, "revived" if key in revived else "added", None, after[key]["status"])
+        (*key, WHOLE_ROW, "revived" if key in revived else "added", None, after[key]["status"])
         for key in after.keys() - before
     ]
-    gone = [(*key, ROW, "deleted", before[key]["status"], None) for key in before.keys() - after]
+    gone = [(*key, WHOLE_ROW, "deleted", before[key]["status"], None) for key in before.keys() - after]
     changed = [
         (*key, field, "changed", as_told(before[key][field]), as_told(after[key][field]))
         for key in before.keys() & after

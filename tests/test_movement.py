@@ -14,7 +14,7 @@ from pipeline.movement import PAYMENT, Movement, movement
 from pipeline.parquet import read_table
 from pipeline.published import Published, published_release
 from pipeline.store import Store
-from schemas.change import ROW, ChangeTable
+from schemas.change import WHOLE_ROW, ChangeTable
 from schemas.table import columns
 from schemas.tables import TABLES
 from tests.shaped import Row, frame, row
@@ -178,7 +178,7 @@ def test_summary_counts_every_change_once_and_the_most_frequent_first(moved: Mov
     assert counts == Counter((each["kind"], each["field"]) for each in moved.changes)
     assert len(moved.summary) == len(counts)
     assert column(moved.summary, "rows") == sorted(counts.values(), reverse=True)
-    assert counts["added", ROW] > 0 < counts["deleted", ROW]
+    assert counts["added", WHOLE_ROW] > 0 < counts["deleted", WHOLE_ROW]
 
 
 def test_status_changes_are_counted_by_from_and_to(moved: Movement, releases: tuple[Published, Published]) -> None:
