@@ -19,9 +19,11 @@ from pipeline.build import (
 from pipeline.catalog import Catalog, Release, find_release
 from pipeline.content import Content, load_content
 from pipeline.crew import PROBLEM, Crew, Jobs
+from pipeline.editorial import require_sound
 from pipeline.errors import PROBLEMS, DataError, RvuError
 from pipeline.parquet import read_pairs, read_table, write_table
 from pipeline.store import Receipt, Store, explained, link_or_copy, table_file
+from pipeline.validate import describe
 from schemas.tables import TABLES
 
 Manifest = dict[str, Any]
@@ -124,6 +126,12 @@ def assemble(store: Store, staging: Path, catalog: Catalog, pulled: Pulled, cont
     for label in pulled.problems.keys() & steps.keys():
         _say_it_stays(assembly, label, "with its archive")
     return assembly
+
+
+def check_content(assembly: Assembly) -> Iterator[str]:
+    """Yield what is doubtful about our texts, for the log; DataError when something is wrong."""
+    content = content_of(assembly.store.declared("content"), assembly.content_fingerprint)
+    yield from map(describe, require_sound(content))
 
 
 def build_sources(assembly: Assembly, crew: Crew) -> Iterator[str]:

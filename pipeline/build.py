@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import aggregate, change, merge, price, prose, prove, validate
+from pipeline import aggregate, change, merge, originality, price, prose, prove, tasks, validate
 from pipeline.catalog import Release
 from pipeline.content import Content
 from pipeline.source import Source, read_source
@@ -18,7 +18,13 @@ from schemas.release import ReleaseTable
 from schemas.table import columns
 from schemas.tables import PRINTED, TABLES
 
-MERGED = ("code", "synonym", "category", "change")  # the tables of build_derived; all others are of build_source
+MERGED = (
+    "code",
+    "synonym",
+    "category",
+    "change",
+    "content_task",
+)  # the tables of build_derived; all others are of build_source
 LIBRARIES = ("pandas", "pyarrow", "pandera")  # what may change the bytes of a file
 Tables = dict[str, pd.DataFrame]
 Key = change.Key
@@ -66,7 +72,7 @@ def build_source(archive: Path, receipt: Receipt, release: Release) -> Built:
 
 
 def build_derived(release: Release, source: Tables, content: Content, previous: Previous | None) -> Built:
-    """Turn a release's source tables and our content into `code`, `synonym`, `category` and `change`.
+    """Turn a release's source tables and our content into the tables of MERGED.
 
     DataError when a rule of severity error is broken, also against the release before.
     """
@@ -74,11 +80,11 @@ def build_derived(release: Release, source: Tables, content: Content, previous: 
     findings = validate.row_count(len(rvu), previous.release, len(previous.rvu)) if previous else []
     validate.stop_on_errors(release.label, findings)
     codes = merge.one_row_per_code(rvu.sort_values(["hcpcs", "modifier"]))
-    codes, accounting = merge.merge_content(_with_factor(codes, factors), content)
-    codes = codes.assign(
+    codes = _with_factor(codes, factors).assign(
         coding_system=merge.coding_system(codes["hcpcs"]),
         category=merge.assign_categories(codes["hcpcs"], content.categories),
     )
+    codes, accounting = merge.merge_content(codes, content)
     categories = aggregate.category_aggregates(
         codes, previous.release if previous else None, previous.codes if previous else None
     )
@@ -86,11 +92,12 @@ def build_derived(release: Release, source: Tables, content: Content, previous: 
     tables = {
         "code": codes[list(columns(TABLES["code"]))],
         "synonym": merge.synonym_rows(codes),
-        "category": categories[list(columns(TABLES["category"]))],
+        "category": merge.with_category_texts(categories, content)[list(columns(TABLES["category"]))],
     }
     if previous:
         tables["change"] = change.changes(previous.release, previous.rvu, release.label, rvu, previous.revived)
-    findings += merge.copied_descriptors(codes) + _judged(tables)
+        tables["content_task"] = tasks.content_tasks(release, codes, previous.release, previous.rvu, content)
+    findings += originality.copied(codes, content.abbreviations) + _judged(tables)
     validate.stop_on_errors(release.label, findings)
     return Built(release.label, tables, findings, accounting)
 

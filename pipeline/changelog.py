@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compare import difference
+from pipeline.lookup import all_rows
 from pipeline.parquet import read_table
+from pipeline.store import table_file
+from schemas.codes import CONTENT_TASK
 from schemas.table import primary_key
 from schemas.tables import TABLES
 
+LISTED = 40  # codes of one task
 Manifest = dict[str, Any]
 
 
@@ -18,6 +22,8 @@ def changes_text(staging: Path, manifest: Manifest, folder: Path | None, parent:
         listed = "\n".join(f"- {label}" for label in manifest["releases"])
         return f"{title}First version. Releases:\n\n{listed}\n"
     lines = [title + f"Differences from {parent['version']}.\n", *_release_changes(parent, manifest)]
+    arrived = [label for label in manifest["releases"] if label not in parent["releases"]]
+    lines += [line for label in arrived for line in _editors_tasks(staging, label)]
     lines += [
         "| table | release | rows added | rows removed | rows changed | columns |",
         "|---|---|--:|--:|--:|---|",
@@ -42,6 +48,19 @@ def _release_changes(parent: Manifest, manifest: Manifest) -> list[str]:
     if parent["content_fingerprint"] != manifest["content_fingerprint"]:
         lines.append("- our content changed")
     return [*lines, ""]
+
+
+def _editors_tasks(staging: Path, label: str) -> list[str]:
+    """Return what a new release gives our editors to do, with the first codes; `content_task` has all of them."""
+    path = table_file(staging, "content_task", label)
+    by_task: dict[str, list[str]] = {}
+    for row in all_rows(path, ["hcpcs", "task"]) if path.exists() else []:
+        by_task.setdefault(row["task"], []).append(row["hcpcs"])
+    lines = [f"For our editors, from {label} (table `content_task`):\n"] if by_task else []
+    for task, codes in by_task.items():
+        more = f" and {len(codes) - LISTED} more" if len(codes) > LISTED else ""
+        lines.append(f"- {CONTENT_TASK[task]}: {', '.join(codes[:LISTED])}{more}")
+    return [*lines, ""] if lines else []
 
 
 def _file_change(staging: Path, folder: Path, path: str, facts: Manifest) -> str:

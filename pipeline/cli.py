@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from pipeline import cli_fees
+from pipeline import cli_content, cli_fees
 from pipeline.archive import check_archive
 from pipeline.catalog import RANGE, Catalog, Release, find_release, label_in_name, load_catalog, select_releases
 from pipeline.console import Json, console, explained, print_json, print_rows
@@ -30,11 +30,10 @@ app = typer.Typer(
     "RVU_HOME names the folder that holds raw/ and curated/; without it they lie in the project.\n\n"
     "Exit codes: 0 done or nothing to do, 1 a problem in the data, 2 a wrong command, 3 a problem of the machine.",
 )
-content_app = typer.Typer(no_args_is_help=True, help="Our editorial content: how much of a release it covers.")
-app.add_typer(content_app, name="content")
 layout_app = typer.Typer(no_args_is_help=True, help="How CMS prints its tables: which layout fits, and a new one.")
 app.add_typer(layout_app, name="layout")
 app.add_typer(cli_fees.app)
+app.add_typer(cli_content.app)
 
 Archive = Annotated[Path, typer.Argument(help="A zip of CMS.")]
 StatedRelease = Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")]
@@ -233,18 +232,6 @@ def draft(
     from pipeline.survey import drafts
 
     typer.echo(drafts(archive, _release_of(archive, release)))
-
-
-@content_app.command()
-@explained
-def coverage(
-    release: PublishedRelease = None,
-    as_json: Json = False,
-) -> None:
-    """Show how many codes of each category have our description."""
-    chosen = published_release(Store.open(), release)
-    columns = ["category", "codes", "payable_codes", "described_codes", "described_share"]
-    print_rows(all_rows(chosen.file("category"), columns), as_json=as_json)
 
 
 def main() -> None:

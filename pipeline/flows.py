@@ -64,6 +64,14 @@ def pull_archive(label: str, source: str | None, is_sample: bool) -> Receipt:
     return receipt
 
 
+@task(name="check-content", cache_policy=NO_CACHE)
+@told
+def check_content(assembly: assemble.Assembly) -> None:
+    """Judge our own texts, before they are merged with anything."""
+    for line in assemble.check_content(assembly):
+        get_run_logger().warning(line)
+
+
 @task(name="build-sources", cache_policy=NO_CACHE)
 @told
 def build_sources(assembly: assemble.Assembly, crew: Crew) -> None:
@@ -87,6 +95,9 @@ def publish_version(assembly: assemble.Assembly) -> publish.Published:
     published = publish.publish_version(assembly, datetime.now(UTC).date())
     outcome = "is published" if published.is_new else "is current, nothing new"
     get_run_logger().info("version %s %s", published.version, outcome)
+    if unmet := publish.codes_without_release(assembly):
+        told = "%s codes that raw/content/ describes are in no release of this version, such as %s"
+        get_run_logger().warning(told, len(unmet), ", ".join(unmet[:10]))
     return published
 
 
@@ -163,7 +174,8 @@ def _pull(labels: tuple[str, ...], sources: dict[str, str], is_sample: bool) -> 
 
 
 def _build_and_publish(labels: tuple[str, ...], assembly: assemble.Assembly, crew: Crew) -> publish.Published:
-    """Build both phases and publish, unless every release that was asked for fails."""
+    """Build both phases and publish, unless every release that was asked for fails, or our own texts do."""
+    carry_out(check_content, assembly)
     for build in (build_sources, build_merged):
         carry_out(build, assembly, crew)
         publish.require_some_good(labels, assembly.problems)

@@ -1,16 +1,13 @@
 """Joins the rows of a release with our content, one row per code, and accounts for what did not meet."""
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from pipeline.content import Content
 from pipeline.errors import DataError
-from pipeline.validate import Finding
-from schemas.columns import TextList
-
-TEXTS = ["title", "description", "plain_language", "clinical_context"]
+from schemas.columns import Date, TextList
 
 
 @dataclass(frozen=True)
@@ -61,17 +58,44 @@ def assign_categories(hcpcs: pd.Series, categories: pd.DataFrame) -> pd.Series:
 
 
 def merge_content(codes: pd.DataFrame, content: Content) -> tuple[pd.DataFrame, Accounting]:
-    """Add our texts, synonyms and specialties to one row per code; nulls and empty lists where we have none."""
-    merged = codes.merge(content.codes, on="hcpcs", how="left", validate="one_to_one")
-    merged = merged.assign(
-        synonyms=_text_lists(merged["hcpcs"], content.synonyms["hcpcs"], content.synonyms["synonym"]),
-        specialties=_text_lists(merged["hcpcs"], content.specialties["hcpcs"], content.specialties["specialty"]),
+    """Add our texts, synonyms and specialties to one row per code; nulls and empty lists where we have none.
+
+    `codes` needs its category, whose specialties stand in where we name none for the code.
+    """
+    texts = in_force(content.codes, str(codes["release"].iloc[0]))
+    texts = texts.assign(since=texts["since"].mask(texts["since"] == ""))
+    texts = texts.rename(columns={"since": "meaning_since", "until": "meaning_until"})
+    merged = codes.merge(texts, on="hcpcs", how="left", validate="one_to_one")
+    merged = merged.assign(reviewed=pd.to_datetime(merged["reviewed"]).astype(Date))
+    merged = _with_specialties(_with_synonyms(merged, content), content)
+    absent = content.codes.loc[~_is_among(content.codes["hcpcs"], codes["hcpcs"]), "hcpcs"].drop_duplicates()
+    matched = int(merged["description"].notna().sum())
+    return merged, Accounting(matched, len(codes) - matched, tuple(absent))
+
+
+def unknown_codes(absent: Iterable[Iterable[str]], *, is_sample: bool) -> list[str]:
+    """Return codes that we describe and no release has, from those that each lacks.
+
+    A sample, which leaves out what others own, can speak for HCPCS Level II only.
+    """
+    sets = [set(codes) for codes in absent]
+    unknown = sorted(set.intersection(*sets)) if sets else []
+    return [code for code in unknown if not is_sample or (code[0].isalpha() and code[0] != "D")]
+
+
+def in_force(texts: pd.DataFrame, release: str) -> pd.DataFrame:
+    """Return the texts on what codes mean in a release; labels of releases sort in time order."""
+    return texts[~(texts["since"] > release) & ~(texts["until"] < release)]
+
+
+def with_category_texts(categories: pd.DataFrame, content: Content) -> pd.DataFrame:
+    """Add our texts on each category to its aggregates, and the specialties that stand in for those of its codes."""
+    texts = content.categories[["category", "title", "description", "billing_note"]]
+    defaults = content.category_specialties
+    merged = categories.merge(texts, on="category", how="left", validate="one_to_one")
+    return merged.assign(
+        default_specialties=_text_lists(merged["category"], defaults["category"], defaults["specialty"])
     )
-    known = content.codes["hcpcs"].isin(codes["hcpcs"])
-    accounting = Accounting(
-        int(known.sum()), int(len(codes) - known.sum()), tuple(content.codes.loc[~known, "hcpcs"])
-    )
-    return merged, accounting
 
 
 def synonym_rows(codes: pd.DataFrame) -> pd.DataFrame:
@@ -80,30 +104,35 @@ def synonym_rows(codes: pd.DataFrame) -> pd.DataFrame:
     return rows.rename(columns={"synonyms": "synonym"}).astype({"synonym": "str"}).reset_index(drop=True)
 
 
-def copied_descriptors(codes: pd.DataFrame) -> list[Finding]:
-    """Report texts of ours that are CMS's descriptor: those of CPT and CDT are not ours to publish as our own."""
-    findings = []
-    for column in TEXTS:
-        written = codes[codes[column].notna()]
-        findings += _copies(column, written[written[column].map(_bare) == written["descriptor"].map(_bare)])
-    rows = codes.loc[:, ["hcpcs", "descriptor", "synonyms"]].explode("synonyms").dropna(subset="synonyms")
-    return findings + _copies("synonyms", rows[rows["synonyms"].map(_bare) == rows["descriptor"].map(_bare)])
+def _with_synonyms(codes: pd.DataFrame, content: Content) -> pd.DataFrame:
+    """Add the synonyms of codes that we describe: those of a former meaning belong to no other."""
+    rows = content.synonyms[_is_among(content.synonyms["hcpcs"], _described(codes))]
+    return codes.assign(synonyms=_text_lists(codes["hcpcs"], rows["hcpcs"], rows["synonym"]))
 
 
-def _copies(column: str, copied: pd.DataFrame) -> list[Finding]:
-    if copied.empty:
-        return []
-    examples = tuple(copied["hcpcs"].head(3))
-    return [Finding("content", column, "is not CMS's descriptor", "error", len(copied), examples)]
+def _with_specialties(codes: pd.DataFrame, content: Content) -> pd.DataFrame:
+    """Add the specialties of codes that we describe, else those of their category, and which it is."""
+    own, defaults = content.specialties, content.category_specialties
+    own = own[_is_among(own["hcpcs"], _described(codes))]
+    is_default = ~_is_among(codes["hcpcs"], own["hcpcs"])
+    stated = _text_lists(codes["hcpcs"], own["hcpcs"], own["specialty"])
+    usual = _text_lists(codes["category"], defaults["category"], defaults["specialty"])
+    return codes.assign(specialties=stated.mask(is_default, usual), specialties_are_default=is_default)
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", " ", str(text).lower()).strip()
+def _described(codes: pd.DataFrame) -> pd.Series:
+    return codes.loc[codes["description"].notna(), "hcpcs"]
 
 
-def _text_lists(hcpcs: pd.Series, codes: pd.Series, texts: pd.Series) -> pd.Series:
-    """Return for each code the list of its texts, in their order; empty where it has none."""
+def _is_among(codes: pd.Series, others: pd.Series) -> "pd.Series[bool]":
+    """Tell which codes are among others; pandas takes four times as long for texts in Arrow's memory."""
+    return codes.astype(object).isin(set(others.to_numpy(object)))
+
+
+def _text_lists(keys: pd.Series, owners: pd.Series, texts: pd.Series) -> pd.Series:
+    """Return for each key the list of its texts, in their order; empty where it has none."""
     lists: dict[str, list[str]] = {}
-    for code, text in zip(codes, texts, strict=True):
-        lists.setdefault(code, []).append(text)
-    return pd.Series([lists.get(code, []) for code in hcpcs], index=hcpcs.index, dtype=TextList)
+    for owner, text in zip(owners.to_numpy(object), texts.to_numpy(object), strict=True):
+        lists.setdefault(owner, []).append(text)
+    found = [lists.get(key, []) for key in keys.to_numpy(object)]
+    return pd.Series(found, index=keys.index, dtype=TextList)

@@ -20,7 +20,7 @@ def sections(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("RVU information", row["rvu_information"]),
         ("Billing and documentation", row["billing_documentation"]),
         ("How this code compares", row["comparison"]),
-        ("Specialties", ", ".join(row["specialties"])),
+        (f"Specialties{' (usual in the category)' * row['specialties_are_default']}", ", ".join(row["specialties"])),
         ("Frequently asked questions", faq),
         ("Sources", row["attribution"]),
     ]

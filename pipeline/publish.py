@@ -13,6 +13,7 @@ from pipeline.assemble import Assembly, Manifest
 from pipeline.build import code_fingerprint
 from pipeline.changelog import changes_text
 from pipeline.errors import DataError, RvuError
+from pipeline.merge import unknown_codes
 from pipeline.store import MANIFEST, Store, explained, link_or_copy, sha256_of
 from schemas.table import arrow_schema
 from schemas.tables import TABLES
@@ -55,8 +56,6 @@ def require_some_good(requested: Collection[str], problems: dict[str, RvuError])
 def publish_version(assembly: Assembly, today: date) -> Published:
     """Turn a staging folder that holds every release into the next version; nothing if nothing differs."""
     store, staging, parent = assembly.store, assembly.staging, assembly.parent
-    if not assembly.problems:  # a release that failed may have the codes that content describes
-        _require_known_codes(assembly.entries)
     with explained("publishing"):
         files = _describe_files(staging)
         if parent and {path: facts["sha256"] for path, facts in files.items()} == {
@@ -72,6 +71,12 @@ def publish_version(assembly: Assembly, today: date) -> Published:
         (staging / "CHANGES.md").write_text(changes, "utf-8")
         store.commit(staging, manifest["version"])
     return _published(assembly, manifest, is_new=True)
+
+
+def codes_without_release(assembly: Assembly) -> list[str]:
+    """Return codes that our content describes and no release of the version has: of other years, or wrong."""
+    absent = [entry["merge"]["content_without_code"] for entry in assembly.entries.values()]
+    return unknown_codes(absent, is_sample=_is_sample(assembly))
 
 
 def schema_fingerprint() -> str:
@@ -90,10 +95,14 @@ def _manifest(assembly: Assembly, version: str, files: dict[str, Manifest]) -> M
         "schema_fingerprint": parent["schema_fingerprint"] if assembly.kept else schema_fingerprint(),
         "code_fingerprint": code_fingerprint(),
         "content_fingerprint": assembly.content_fingerprint,
-        "is_sample": all(entry["receipt"]["is_sample"] for entry in assembly.entries.values()),
+        "is_sample": _is_sample(assembly),
         "releases": assembly.entries,
         "files": files,
     }
+
+
+def _is_sample(assembly: Assembly) -> bool:
+    return all(entry["receipt"]["is_sample"] for entry in assembly.entries.values())
 
 
 def _published(assembly: Assembly, manifest: Manifest, *, is_new: bool) -> Published:
@@ -112,19 +121,6 @@ def _common_kind(problems: dict[str, RvuError]) -> type[RvuError]:
     """Return the kind of all problems, or that of data where they differ."""
     kinds = {type(problem) for problem in problems.values()}
     return kinds.pop() if len(kinds) == 1 else DataError
-
-
-def _require_known_codes(entries: dict[str, Manifest]) -> None:
-    """Refuse content for a code that no release has; a sample can speak for HCPCS Level II only."""
-    absent = [set(entry["merge"]["content_without_code"]) for entry in entries.values()]
-    unknown = set.intersection(*absent) if absent else set()
-    if all(entry["receipt"]["is_sample"] for entry in entries.values()):
-        unknown = {code for code in unknown if code[0].isalpha() and code[0] != "D"}
-    if unknown:
-        raise DataError(
-            f"raw/content/codes.csv describes codes that no release of this version has: "
-            f"{', '.join(sorted(unknown)[:10])}. Correct or remove these rows."
-        )
 
 
 def _describe_files(staging: Path) -> dict[str, Manifest]:

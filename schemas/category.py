@@ -6,7 +6,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from schemas.codes import STATUS_CLASS
-from schemas.columns import Category, Count, OptionalCount, Release, Rvu, Share
+from schemas.columns import Category, Count, OptionalCount, Release, Rvu, Share, TextList
 from schemas.table import Table
 
 Statistic = partial(Rvu, nullable=True, metadata={"unit": "RVU", "decimals": 4})
@@ -20,6 +20,10 @@ class CategoryTable(Table):
 
     release: str = Release()
     category: str = Category()
+    title: str = pa.Field(description="Name of the category in full, ours")
+    description: str = pa.Field(description="What its codes have in common, ours")
+    billing_note: str = pa.Field(description="Billing and documentation, ours; on the page of every code")
+    default_specialties: TextList = pa.Field(description="Specialties of codes for which we name none, ours")
     codes: int = Count(description="Distinct codes")
     payable_codes: int = Count(description="Codes with status A, R or T")
     contractor_priced_codes: int = Count(description="Codes with status C")

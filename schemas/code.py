@@ -2,12 +2,13 @@
 
 import pandera.pandas as pa
 
-from schemas.codes import CODING_SYSTEM, GLOBAL_DAYS, PCTC
+from schemas.codes import AUTHORED_BY, CODING_SYSTEM, GLOBAL_DAYS, PCTC
 from schemas.columns import (
     Basis,
     Category,
     ConversionFactor,
     Count,
+    Date,
     Descriptor,
     Dollars,
     Hcpcs,
@@ -46,6 +47,18 @@ class CodeTable(Table):
     plain_language: str = pa.Field(nullable=True, description="How a lay person would say it, ours")
     clinical_context: str = pa.Field(nullable=True, description="When and by whom it is used, ours")
     specialties: TextList = pa.Field(description="Specialties that use it, most typical first, ours")
+    specialties_are_default: bool = pa.Field(description="They are those of the category: we name none for the code")
+    authored_by: str = coded(AUTHORED_BY)(nullable=True, description="How our texts came about; empty: no texts")
+    reviewed: Date = pa.Field(
+        nullable=True, description="Day on which a clinician or coder found our texts right; empty: nobody has yet"
+    )
+    meaning_since: str = pa.Field(
+        nullable=True, description="First release in which the code means what our texts say; empty: always did"
+    )
+    meaning_until: str = pa.Field(
+        nullable=True, description="Last release in which the code means what our texts say; empty: still does"
+    )
+    source_note: str = pa.Field(nullable=True, description="Source of a fact in our texts")
     status: str = Status()
     pctc: str = coded(PCTC)(description="Professional/technical component indicator")
     global_days: str = coded(GLOBAL_DAYS)(description="Global period of a procedure")

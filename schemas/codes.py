@@ -21,6 +21,15 @@ STATUS = {
     "T": "Paid only when nothing else is billed that day by the same provider",
     "X": "Excluded by statute from physicians' services",
 }
+AUTHORED_BY = {
+    "editor": "Written for this code",
+    "pattern": "Made by a declared pattern for a regular family of codes",
+}
+CONTENT_TASK = {
+    "write": "The code is new, and we have no text on it",
+    "review": "CMS changed its descriptor, and nobody has found our text right since",
+    "retire": "The code is gone, and our text on it does not say until when it was used",
+}
 PAYABLE_STATUS = ("A", "R", "T")
 SETTINGS = ("nonfacility", "facility")
 STATUS_CLASS = {

@@ -4,6 +4,7 @@ from schemas.anesthesia import AnesthesiaTable
 from schemas.category import CategoryTable
 from schemas.change import ChangeTable
 from schemas.code import CodeTable
+from schemas.content_task import ContentTaskTable
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.gpci import GpciTable
 from schemas.locality import LocalityTable
@@ -31,6 +32,7 @@ DERIVED: dict[str, type[Table]] = {
         SynonymTable,
         CategoryTable,
         ChangeTable,
+        ContentTaskTable,
         ReleaseTable,
     )
 }

@@ -15,9 +15,9 @@ import pandas as pd
 
 from pipeline.archive import read_member
 from pipeline.conform import Repair, conform
+from pipeline.content import MODELS as CONTENT_MODELS
 from pipeline.layouts import Layout, layouts_in_force, load_layouts
 from pipeline.read import TextTable, read_csv
-from schemas.content import CategoriesContent, CodesContent, SpecialtiesContent, SynonymsContent
 from schemas.conversion_factor import ConversionFactorTable
 from schemas.table import Column, Table, columns, name
 from schemas.tables import PRINTED, TABLES
@@ -32,9 +32,7 @@ SAMPLES = {
 }
 SAMPLE_MEMBERS = {"RVU26C": {"rvu": "PPRRVU2026_Jul_nonQPP.csv"}}
 GOLDEN_TABLES = [(table, "RVU25A") for table in PRINTED] + [("rvu", "RVU26C")]
-CONTENT: dict[str, type[Table]] = {
-    name(model): model for model in (CodesContent, SynonymsContent, SpecialtiesContent, CategoriesContent)
-}
+CONTENT: dict[str, type[Table]] = {name(model): model for model in CONTENT_MODELS}
 MODELS = TABLES | CONTENT
 # Those with a header, that is, all but fixed width.
 LAYOUTS = [layout for table in PRINTED for layout in load_layouts(table) if layout.columns[0].headers]
@@ -228,6 +226,8 @@ ROWS: dict[str, Row] = {
         "plain_language": "made-up visit",
         "clinical_context": "It is used in tests only.",
         "specialties": ["Family Medicine", "Neurology"],
+        "specialties_are_default": False,
+        "authored_by": "editor",
         "status": "A",
         "pctc": "0",
         "global_days": "XXX",
@@ -263,9 +263,21 @@ ROWS: dict[str, Row] = {
         "codes": 4,
         "payable_codes": 3,
         "reporting_codes": 1,
+        "title": "Invented codes",
+        "description": "Made-up sentence.",
+        "billing_note": "Made-up sentence.",
+        "default_specialties": ["Family Medicine"],
         "zero_work_share": 0.5,
         "payable_zero_work_share": 0.25,
         "described_share": 0.0,
+    },
+    "content_task": {
+        "release": "RVU25A",
+        "hcpcs": "G0002",
+        "task": "review",
+        "previous_release": "RVU24D",
+        "descriptor_before": "Invented servic",
+        "descriptor_after": "Invented service",
     },
     "release": {
         "release": "RVU25A",
@@ -281,20 +293,42 @@ ROWS: dict[str, Row] = {
     },
     "codes": {
         "hcpcs": "G0002",
+        "since": "",
         "title": "Invented visit",
         "description": "A clinician does something that we made up.",
         "plain_language": "made-up visit",
-        "clinical_context": "It is used in tests only.",
+        "clinical_context": "It is used in tests only, and nobody outside of them has ever heard of it.",
+    },
+    "patterns": {
+        "pattern": "made-up measure",
+        "title": "{name}",
+        "description": "For a made-up measure of {topic}, it says that {finding}.",
+        "plain_language": "{plain}",
+        "clinical_context": "It is sent in tests that want to know about {topic}, and never anywhere else.",
+    },
+    "pattern_codes": {
+        "hcpcs": "G0003",
+        "pattern": "made-up measure",
+        "name": "Patience shown",
+        "topic": "patience",
+        "finding": "the patient was patient",
+        "plain": "you were patient",
+        "goal": "patience",
     },
     "synonyms": {"hcpcs": "G0002", "synonym": "made-up visit"},
     "specialties": {"hcpcs": "G0002", "specialty": "Family Medicine"},
+    "specialty_names": {"specialty": "Family Medicine", "cms_specialty_code": "08"},
     "categories": {
         "category": "G Codes",
         "pattern": "G[0-9A-Z]{4}",
         "first": None,
         "last": None,
-        "billing_note": "Made-up sentence.",
+        "title": "Invented codes",
+        "description": "We made them up. Nobody uses them.",
+        "billing_note": "Nobody bills them. We made that up as well.",
     },
+    "category_specialties": {"category": "G Codes", "specialty": "Family Medicine"},
+    "abbreviations": {"abbreviation": "inv", "words": "invented"},
 }
 
 

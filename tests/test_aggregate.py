@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.aggregate import category_aggregates, compare_with_category
 from pipeline.content import load_content
-from pipeline.merge import assign_categories, one_row_per_code
+from pipeline.merge import assign_categories, one_row_per_code, with_category_texts
 from pipeline.validate import judge
 from schemas.category import CategoryTable
 from schemas.codes import STATUS, STATUS_CLASS
@@ -116,17 +116,22 @@ def test_the_first_release_of_a_version_has_no_movement_rather_than_zero() -> No
     assert summary()[["previous_release", "codes_added", "codes_removed"]].isna().all(axis=None)
 
 
+def in_full(table: pd.DataFrame) -> pd.DataFrame:
+    """Return aggregates as they are published, with our texts on each category."""
+    return with_category_texts(table, load_content(ROOT / "raw/content"))[list(columns(CategoryTable))]
+
+
 @pytest.mark.parametrize("previous", [None, PREVIOUS], ids=["first", "later"])
 def test_aggregates_are_a_valid_category_table(previous: pd.DataFrame | None) -> None:
     table = category_aggregates(SMALL, "RVU24D" if previous is not None else None, previous)
 
-    assert judge(table[list(columns(CategoryTable))], CategoryTable) == []
+    assert judge(in_full(table), CategoryTable) == []
 
 
 def test_aggregates_of_codes_that_nobody_pays_are_a_valid_category_table() -> None:
     table = category_aggregates(frame("code", code("A0001", "I", "A Codes", **NO_RVUS)), None, None)
 
-    assert judge(table[list(columns(CategoryTable))], CategoryTable) == []
+    assert judge(in_full(table), CategoryTable) == []
 
 
 # A code beside its category

@@ -40,7 +40,7 @@ def test_show_prints_the_sections_of_the_reference_page_in_order(home: Path) -> 
     _, page = rvu("show", "g0411")
     headings = [line for line in page.splitlines() if line and not line.startswith(" ")]
     assert headings == [
-        "G0411 Interactive group psychotherapy (partial hospital or intensive outpatient)",
+        "G0411 Interactive group therapy in a day program",
         "Also known as",
         "Description",
         "In plain language",

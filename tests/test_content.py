@@ -19,9 +19,14 @@ def write(folder: Path, table: str, *rows: Row) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with small, valid content."""
+    return small(tmp_path)
+
+
+def small(folder: Path) -> Path:
     for table in CONTENT:
-        write(tmp_path, table)
-    return tmp_path
+        write(folder, table)
+    (folder / "words.txt").write_text("keratosis\n", "utf-8")
+    return folder
 
 
 def complaint(folder: Path) -> str:
@@ -38,20 +43,33 @@ def test_the_committed_content_loads() -> None:
     assert set(content.synonyms["hcpcs"]) <= set(content.codes["hcpcs"])
 
 
+def test_most_of_the_committed_texts_are_complete_and_none_lacks_a_synonym_or_a_specialty() -> None:
+    content = load_content(ROOT / "raw/content")
+
+    synonyms = content.synonyms["hcpcs"].value_counts()
+    complete = content.codes["title"].notna() & (content.codes["hcpcs"].map(synonyms) >= 2)
+    assert set(content.codes["hcpcs"]) == set(content.specialties["hcpcs"])
+    assert content.codes.loc[complete, "hcpcs"].nunique() >= 3_000
+    assert complete.all()
+
+
 def test_small_content_loads_with_its_types(folder: Path) -> None:
     write(folder, "codes", row("codes", title=None), row("codes", hcpcs="G0001"))
 
     content = load_content(folder)
 
-    assert content.codes["hcpcs"].tolist() == ["G0002", "G0001"]
-    assert content.codes["title"].isna().tolist() == [True, False]
+    assert content.codes["hcpcs"].tolist() == ["G0002", "G0001", "G0003"]
+    assert content.codes["title"].isna().tolist() == [True, False, False]
+    assert content.codes["authored_by"].tolist() == ["editor", "editor", "pattern"]
+    assert content.abbreviations == {"inv": "invented"}
+    assert content.words == {"keratosis"}
     assert content.categories["first"].isna().all()
 
 
 def test_codes_keep_their_leading_zeros(folder: Path) -> None:
     write(folder, "codes", row("codes", hcpcs="00142"), row("codes"))
 
-    assert load_content(folder).codes["hcpcs"].tolist() == ["00142", "G0002"]
+    assert load_content(folder).codes["hcpcs"].tolist() == ["00142", "G0002", "G0003"]
 
 
 def test_the_word_na_is_text_and_not_empty(folder: Path) -> None:
@@ -62,15 +80,38 @@ def test_the_word_na_is_text_and_not_empty(folder: Path) -> None:
 
 # Wrong lines: the table, the rows of its file, and what the error must say about it.
 TEXT_RULE = "str_matches("
+SENTENCES = "description is one or two full sentences"
 WRONG = [
     ("codes", {"hcpcs": "g0002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
     ("codes", {"hcpcs": "G002"}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
     ("codes", {"hcpcs": ""}, "codes.hcpcs: str_matches('^[A-Z0-9]{5}\\Z')"),
+    ("codes", {"since": "2025"}, "codes.since: str_matches("),
+    ("codes", {"until": "RVU25"}, "codes.until: str_matches("),
+    ("codes", {"reviewed": "May 2026"}, "codes.reviewed: str_matches("),
     ("codes", {"description": ""}, f"codes.description: {TEXT_RULE}"),
-    ("codes", {"description": "No full stop"}, f"codes.description: {TEXT_RULE}"),
-    ("codes", {"description": "a small letter begins it."}, f"codes.description: {TEXT_RULE}"),
+    ("codes", {"description": "Too short."}, "codes.description: str_length(40, 400)"),
+    ("codes", {"description": f"A {'very ' * 80}long one."}, "codes.description: str_length(40, 400)"),
+    ("codes", {"description": "There is no full stop at the end of this one"}, f"codes: {SENTENCES}"),
+    ("codes", {"description": "a small letter begins what is said of it here."}, f"codes: {SENTENCES}"),
+    ("codes", {"description": "Here, <b>HTML</b> makes something stand out."}, f"codes.description: {TEXT_RULE}"),
+    (
+        "codes",
+        {"description": "Here, R&amp;D has an entity of HTML in it."},
+        f"codes.description: {TEXT_RULE}",
+    ),
+    (
+        "codes",
+        {"description": "Here are  two blanks in a row, for no reason."},
+        f"codes.description: {TEXT_RULE}",
+    ),
+    (
+        "codes",
+        {"description": "Here are \u201ccurly\u201d quotes around a word."},
+        f"codes.description: {TEXT_RULE}",
+    ),
     ("codes", {"plain_language": ""}, f"codes.plain_language: {TEXT_RULE}"),
-    ("codes", {"plain_language": "x" * 121}, "codes.plain_language: str_length(None, 120)"),
+    ("codes", {"plain_language": "x" * 121}, "codes.plain_language: str_length(4, 120)"),
+    ("codes", {"plain_language": "made-up visit."}, "codes: title and plain_language are names"),
     ("codes", {"clinical_context": ""}, f"codes.clinical_context: {TEXT_RULE}"),
     ("codes", {"title": "trailing blank "}, f"codes.title: {TEXT_RULE}"),
     ("codes", {"title": " leading blank"}, f"codes.title: {TEXT_RULE}"),
@@ -87,10 +128,25 @@ WRONG = [
     ("synonyms", {"hcpcs": "G0099"}, "synonyms.hcpcs: has a row in codes.csv: 1 rows, such as line 2: G0099"),
     ("specialties", {"hcpcs": "G0099"}, "specialties.hcpcs: has a row in codes.csv: 1 rows, such as line 2: G0099"),
     ("specialties", {"specialty": ""}, f"specialties.specialty: {TEXT_RULE}"),
-    ("specialties", {"specialty": "x" * 61}, "specialties.specialty: str_length(None, 60)"),
+    (
+        "specialties",
+        {"specialty": "family medicine"},
+        "specialties.specialty: has a row in specialty_names.csv: 1 rows, such as line 2: family medicine",
+    ),
+    ("specialty_names", {"specialty": "x" * 61}, "specialty_names.specialty: str_length(None, 60)"),
+    ("specialty_names", {"cms_specialty_code": "8"}, "specialty_names.cms_specialty_code: str_matches("),
+    ("category_specialties", {"category": "Z Codes"}, "category_specialties.category: has a row in categories.csv"),
+    ("category_specialties", {"specialty": "Z"}, "category_specialties.specialty: has a row in specialty_names.csv"),
+    ("pattern_codes", {"pattern": "unheard of"}, "pattern_codes.pattern: has a row in patterns.csv"),
+    (
+        "pattern_codes",
+        {"hcpcs": "G0002"},
+        "pattern_codes.hcpcs: has no row in codes.csv: 1 rows, such as line 2: G0002",
+    ),
+    ("abbreviations", {"abbreviation": "Inv"}, "abbreviations.abbreviation: str_matches("),
     ("categories", {"category": ""}, "categories.category: str_length(1, None)"),
     ("categories", {"pattern": ""}, f"categories.pattern: {TEXT_RULE}"),
-    ("categories", {"billing_note": "no sentence"}, f"categories.billing_note: {TEXT_RULE}"),
+    ("categories", {"billing_note": "no sentence"}, "categories: description and billing_note are paragraphs"),
 ]
 
 
@@ -111,7 +167,8 @@ def test_a_wrong_line_is_an_error_that_names_table_rule_and_line(
 @pytest.mark.parametrize(
     ("table", "key"),
     [
-        ("codes", "hcpcs"),
+        ("codes", "hcpcs, since"),
+        ("pattern_codes", "hcpcs"),
         ("synonyms", "hcpcs, synonym"),
         ("specialties", "hcpcs, specialty"),
         ("categories", "category"),
@@ -144,21 +201,27 @@ def test_one_synonym_may_belong_to_two_codes(folder: Path) -> None:
 
 def test_everything_wrong_is_reported_at_once(folder: Path) -> None:
     write(folder, "codes", row("codes", title="blank "))
-    write(folder, "synonyms", row("synonyms", hcpcs="G0099", synonym="x"))
+    write(folder, "synonyms", row("synonyms", synonym="x"))
 
     text = complaint(folder)
 
-    assert "breaks 3 rules" in text
+    assert "breaks 2 rules" in text
     assert "codes.title" in text
     assert "synonyms.synonym" in text
-    assert "synonyms.hcpcs" in text
 
 
-@pytest.mark.parametrize("table", CONTENT)
-def test_a_missing_file_is_an_error_that_names_it(folder: Path, table: str) -> None:
-    (folder / f"{table}.csv").unlink()
+def test_all_rows_without_their_counterpart_are_reported_at_once(folder: Path) -> None:
+    write(folder, "synonyms", row("synonyms", hcpcs="G0099"))
+    write(folder, "specialties", row("specialties", specialty="Alchemy"))
 
-    assert f"{folder / table}.csv cannot be read" in complaint(folder)
+    assert "breaks 2 rules" in complaint(folder)
+
+
+@pytest.mark.parametrize("file", [*(f"{table}.csv" for table in CONTENT), "words.txt"])
+def test_a_missing_file_is_an_error_that_names_it(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+
+    assert f"{folder / file} cannot be read" in complaint(folder)
 
 
 @pytest.mark.parametrize(
@@ -229,9 +292,7 @@ def test_the_fingerprint_changes_with_any_byte_and_with_a_name(folder: Path) -> 
 def test_equal_content_has_an_equal_fingerprint_wherever_it_lies(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    other = tmp_path_factory.mktemp("other")
-    for table in CONTENT:
-        write(other, table)
+    other = small(tmp_path_factory.mktemp("other"))
 
     first, second = load_content(folder), load_content(other)
 

@@ -83,8 +83,6 @@ def test_two_publishers_at_once_both_end_up_in_the_final_version(
     store = Store(tmp_path)
     command = [sys.executable, "-m", "pipeline.cli", "run", "--json", "--from"]
     environment = os.environ | {"RVU_HOME": str(tmp_path), "PREFECT_API_URL": prefect_server}
-    content = tmp_path / "raw" / "content"
-    level_two_content(content)
     running = [
         subprocess.Popen([*command, str(path)], env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
         for path in sample_archives.values()
@@ -93,17 +91,6 @@ def test_two_publishers_at_once_both_end_up_in_the_final_version(
     assert [process.returncode for process in running] == [0, 0]
     assert set(store.manifest(store.require_version())["releases"]) == set(sample_archives)
     assert all('"is_new": true' in outcome for outcome in outcomes)
-
-
-def level_two_content(target: Path) -> None:
-    """Copy the content of HCPCS Level II codes: the sample's archives, taken as real ones, hold no others."""
-    source = Path(__file__).resolve().parents[1] / "raw" / "content"
-    target.mkdir(parents=True)
-    for path in source.glob("*.csv"):
-        lines = path.read_text("utf-8").splitlines(keepends=True)
-        if path.name != "categories.csv":
-            lines = [line for line in lines if line[0].isalpha() and line[0] != "D"]
-        (target / path.name).write_text("".join(lines), "utf-8")
 
 
 def test_run_prints_json_for_programs(home: Path, prefect_server: str) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,27 +9,34 @@ from pipeline.merge import (
     Accounting,
     assign_categories,
     coding_system,
-    copied_descriptors,
     merge_content,
     one_row_per_code,
     synonym_rows,
+    unknown_codes,
+    with_category_texts,
 )
 from schemas.columns import TextList
 from tests.shaped import ROOT, RVU_ROWS, Row, frame, row, sample
 
-CATEGORIES = load_content(ROOT / "raw/content").categories
+COMMITTED = load_content(ROOT / "raw/content")
+CATEGORIES = COMMITTED.categories
 
 
 def codes_of(*rows: Row) -> pd.DataFrame:
-    return one_row_per_code(frame("rvu", *rows).sort_values(["hcpcs", "modifier"]))
+    codes = one_row_per_code(frame("rvu", *rows).sort_values(["hcpcs", "modifier"]))
+    return codes.assign(category=assign_categories(codes["hcpcs"], CATEGORIES))
 
 
-def content_of(codes: list[Row], synonyms: list[Row], specialties: list[Row]) -> Content:
-    frames = [
-        frame(table, *rows)
-        for table, rows in (("codes", codes), ("synonyms", synonyms), ("specialties", specialties))
-    ]
-    return Content(*frames, categories=CATEGORIES, fingerprint="")
+def content_of(
+    codes: list[Row], synonyms: list[Row], specialties: list[Row], defaults: tuple[Row, ...] = ()
+) -> Content:
+    return replace(
+        COMMITTED,
+        codes=frame("codes", *codes).assign(authored_by="editor"),
+        synonyms=frame("synonyms", *synonyms),
+        specialties=frame("specialties", *specialties),
+        category_specialties=frame("category_specialties", *defaults).iloc[: len(defaults)],
+    )
 
 
 CONTENT = content_of(
@@ -228,34 +237,71 @@ def test_a_release_without_synonyms_has_no_rows_of_them() -> None:
     assert list(synonym_rows(merged).columns) == ["release", "hcpcs", "synonym"]
 
 
-# Texts that are not ours
+def test_a_code_whose_meaning_changed_has_the_texts_of_the_release() -> None:
+    before = row("codes", until="RVU24D", description="It meant one thing in the years before.")
+    after = row("codes", since="RVU25A", description="It means another thing in the years after.")
+    content = content_of([before, after], [row("synonyms")], [row("specialties")])
+
+    merged = {
+        release: merge_content(codes_of(row("rvu", release=release)), content)[0].iloc[0]
+        for release in ("RVU24AR", "RVU24D", "RVU25A", "RVU26C")
+    }
+
+    assert [merged[release]["description"] for release in merged] == [
+        before["description"],
+        before["description"],
+        after["description"],
+        after["description"],
+    ]
+    assert merged["RVU24D"]["meaning_until"] == "RVU24D"
+    assert merged["RVU26C"]["meaning_since"] == "RVU25A"
 
 
-def codes_with(**texts: object) -> pd.DataFrame:
-    return frame("code", row("code", hcpcs="G0001"), row("code", descriptor="Inj, invented drug 1mg", **texts))
+def test_a_release_of_another_meaning_has_neither_texts_nor_synonyms_of_ours() -> None:
+    content = content_of([row("codes", since="RVU25B")], [row("synonyms")], [row("specialties")])
+
+    merged, accounting = merge_content(codes_of(row("rvu", release="RVU25A")), content)
+
+    assert merged["description"].isna().all()
+    assert [len(each) for each in [*merged["synonyms"], *merged["specialties"]]] == [0, 0]
+    assert accounting == Accounting(matched=0, codes_without_content=1, content_without_code=())
 
 
-@pytest.mark.parametrize("column", ["title", "description", "plain_language", "clinical_context"])
-@pytest.mark.parametrize("copied", ["Inj, invented drug 1mg", "inj invented drug 1mg.", "INJ: Invented-Drug (1mg)"])
-def test_a_text_that_is_the_descriptor_but_for_case_and_punctuation_is_an_error(column: str, copied: str) -> None:
-    (finding,) = copied_descriptors(codes_with(**{column: copied}))
+def test_specialties_of_the_category_stand_in_where_we_name_none() -> None:
+    content = content_of(
+        [row("codes")],
+        [row("synonyms")],
+        [row("specialties", specialty="Neurology")],
+        (row("category_specialties"), row("category_specialties", specialty="Pediatrics")),
+    )
 
-    assert (finding.column, finding.rule, finding.severity) == (column, "is not CMS's descriptor", "error")
-    assert (finding.count, finding.examples) == (1, ("G0002",))
+    merged, _ = merge_content(codes_of(row("rvu", hcpcs="G0001"), row("rvu")), content)
 
-
-def test_a_synonym_that_is_the_descriptor_is_an_error() -> None:
-    (finding,) = copied_descriptors(codes_with(synonyms=["drug", "inj invented drug, 1mg"]))
-
-    assert (finding.column, finding.count, finding.examples) == ("synonyms", 1, ("G0002",))
-
-
-@pytest.mark.parametrize("title", ["Injection of an invented drug", "Inj, invented drug 2mg", None])
-def test_a_text_of_our_own_passes(title: str | None) -> None:
-    assert copied_descriptors(codes_with(title=title)) == []
+    assert [list(each) for each in merged["specialties"]] == [["Family Medicine", "Pediatrics"], ["Neurology"]]
+    assert merged["specialties_are_default"].tolist() == [True, False]
 
 
-def test_a_code_without_descriptor_and_without_texts_is_no_copy() -> None:
-    empty = row("code", descriptor="", title=None, description=None, synonyms=[])
+def test_the_day_of_a_review_is_a_date() -> None:
+    content = content_of([row("codes", reviewed="2026-10-31")], [row("synonyms")], [row("specialties")])
 
-    assert copied_descriptors(frame("code", empty)) == []
+    merged, _ = merge_content(codes_of(row("rvu", hcpcs="G0001"), row("rvu")), content)
+
+    assert merged["reviewed"].isna().tolist() == [True, False]
+    assert merged["reviewed"].iloc[1] == pd.Timestamp("2026-10-31")
+
+
+def test_texts_on_a_category_join_its_aggregates() -> None:
+    content = content_of([], [], [], (row("category_specialties"),))
+
+    texts = with_category_texts(pd.DataFrame({"category": ["G Codes", "J Codes"]}), content).set_index("category")
+
+    assert texts.loc["G Codes", "title"] == "HCPCS G codes: professional services defined by Medicare"
+    assert [list(each) for each in texts["default_specialties"]] == [["Family Medicine"], []]
+
+
+def test_codes_that_no_release_has_are_unknown_and_a_sample_speaks_for_level_ii_only() -> None:
+    absent = [["G0099", "99213", "D0120", "G0001"], ["G0099", "99213", "D0120"]]
+
+    assert unknown_codes(absent, is_sample=False) == ["99213", "D0120", "G0099"]
+    assert unknown_codes(absent, is_sample=True) == ["G0099"]
+    assert unknown_codes([], is_sample=False) == []

@@ -20,6 +20,7 @@ from pipeline.flows import run_refresh
 from pipeline.store import PROJECT, Store, sha256_of
 from pipeline.verify import verify_version
 from tests.conftest import run_sample
+from tests.shaped import frame, row
 from tests.test_build import receipt_of, rezipped
 
 
@@ -107,6 +108,21 @@ def test_content_edit_rewrites_only_the_files_it_affects(own_content: Path, home
     assert "our content changed" in changes
 
 
+def test_a_new_release_tells_the_editors_what_it_gives_them_to_do(
+    tmp_path: Path, prefect_server: str, sample_archives: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RVU_HOME", str(tmp_path))
+    run_with(tmp_path, sample_archives["RVU25A"], "RVU25A")
+    published = run_with(tmp_path, sample_archives["RVU26C"], "RVU26C")
+    folder = Store(tmp_path).version_path(published.version)
+    changes = (folder / "CHANGES.md").read_text("utf-8")
+    tasks = pd.read_parquet(folder / "content_task" / "RVU26C.parquet")
+    to_write = tasks.loc[tasks["task"] == "write", "hcpcs"].tolist()
+    assert "For our editors, from RVU26C (table `content_task`):" in changes
+    assert f"- The code is new, and we have no text on it: {', '.join(to_write[:40])} and" in changes
+    assert not (folder / "content_task" / "RVU25A.parquet").exists()
+
+
 def test_reissued_archive_becomes_a_new_version_beside_the_old_one(
     home: Path, store: Store, sample_archives: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -131,23 +147,19 @@ def test_samples_leave_when_a_real_release_arrives(
     home: Path, store: Store, sample_archives: dict[str, Path], tmp_path: Path
 ) -> None:
     real = rezipped(sample_archives["RVU26C"], tmp_path / "rvu26c.zip")
-    content = shutil.copytree(PROJECT / "raw" / "content", home / "raw" / "content")
-    for name in ("codes.csv", "synonyms.csv", "specialties.csv"):
-        lines = (content / name).read_text("utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line[0].isalpha() and line[0] != "D"]
-        (content / name).write_text("".join(kept), "utf-8")
     published = run_with(home, real, "RVU26C", is_sample=False)
     assert list(published.manifest["releases"]) == ["RVU26C"]
     assert not published.manifest["is_sample"]
 
 
-def test_content_for_a_code_that_no_release_has_is_refused(own_content: Path, home: Path, store: Store) -> None:
-    with (own_content / "codes.csv").open("a", encoding="utf-8") as codes:
-        codes.write("G0000,,An invented service for a test.,test,Used in a test only.\n")
-    before = tree(store.curated)
-    with pytest.raises(DataError, match="no release of this version has: G0000"):
-        run_sample(home)
-    assert tree(store.curated) == before
+def test_content_for_a_code_that_no_release_has_is_told_and_stops_nothing(
+    own_content: Path, home: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    made_up = frame("codes", row("codes", hcpcs="G0000"))
+    made_up.to_csv(own_content / "codes.csv", mode="a", header=False, index=False, lineterminator="\n")
+    run_sample(home)
+    assert "1 codes that raw/content/ describes are in no release of this version, such as G0000" in caplog.text
+    assert verify_version(store, store.require_version()).problems == ()
 
 
 def test_broken_archive_leaves_curated_as_it_was(

@@ -79,6 +79,10 @@ RVU_COUNTEREXAMPLES: list[tuple[str, str, Changes]] = [
         {("G0002", ""): with_rvus(0.97, 0.42, 0.43, 0.1)},
     ),
 ]
+SENTENCES = "description is one or two full sentences"
+CONTEXT = "clinical_context is one to three full sentences"
+NAMES = "title and plain_language are names, without a full stop"
+MEANINGS = "meanings of one code do not overlap"
 OTHER_COUNTEREXAMPLES: list[tuple[str, str, str, list[Row]]] = [
     ("opps_cap", "facility price = non-facility price", WARNING, [row("opps_cap", facility_price=51.49)]),
     ("payment", "payment = lower of fee and OPPS amount", ERROR, [row("payment", nonfacility_payment=45.72)]),
@@ -92,12 +96,43 @@ OTHER_COUNTEREXAMPLES: list[tuple[str, str, str, list[Row]]] = [
         ERROR,
         [row("synonyms"), row("synonyms", synonym="Made-Up Visit")],
     ),
+    *(
+        ("codes", rule, ERROR, [row("codes", hcpcs="G0001"), row("codes", **changes)])
+        for rule, changes in (
+            (SENTENCES, {"description": "One ends here. Two ends here as well. Three is one too many."}),
+            (SENTENCES, {"description": "A sentence that goes on and on but has no end"}),
+            (SENTENCES, {"description": "a sentence that does not begin with a capital letter."}),
+            (CONTEXT, {"clinical_context": "One ends here. Two ends here. Three ends here. Four is one too many."}),
+            (NAMES, {"title": "Invented visit."}),
+            (NAMES, {"plain_language": "made-up visit."}),
+            ("reviewed is a day of the calendar", {"reviewed": "2026-02-30"}),
+            (MEANINGS, {"since": "RVU25A", "until": "RVU24D"}),
+        )
+    ),
+    ("codes", MEANINGS, ERROR, [row("codes", until="RVU25A"), row("codes", since="RVU25A")]),
+    ("codes", MEANINGS, ERROR, [row("codes"), row("codes", since="RVU25A")]),
+    *(
+        ("categories", "description and billing_note are paragraphs of two to five full sentences", ERROR, [each])
+        for each in (
+            row("categories", description="One sentence is no paragraph."),
+            row("categories", billing_note="One. Two. Three. Four. Five. Six."),
+        )
+    ),
+    *(
+        ("content_task", "a new code has no descriptor before, a deleted one none after", ERROR, [each])
+        for each in (
+            row("content_task", task="write"),
+            row("content_task", task="retire"),
+            row("content_task", descriptor_before=None),
+            row("content_task", descriptor_after=None),
+        )
+    ),
 ]
 
 # What breaks a check of a column, by the check's kind.
 WRONG_VALUES = {
     "isin": "?",
-    "str_matches": " ?",
+    "str_matches": f" {'?' * 59}",  # of a length that all texts may have
     "greater_than": 0.0,
     "greater_than_or_equal_to": -1,
     "less_than": 10_000_000.0,

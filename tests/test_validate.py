@@ -206,7 +206,8 @@ def test_an_error_stops_and_the_text_says_where_what_how_often_and_what_to_do() 
         "RVU25A: 2 rules are broken, so it is not published:\n"
         "  rvu.pctc: is in the code list: 5 rows, such as line 12: 'x'; line 14: 'y'\n"
         "  rvu: total = work + PE + MP: 1 rows, such as line 20: G0002\n"
-        "If the archive is damaged, pull it again; if CMS changed its practice, change the rule in schemas/."
+        "If the archive is damaged, pull it again; if CMS changed its practice, change the rule in schemas/; "
+        "our own texts lie in raw/content/."
     )
 
 
