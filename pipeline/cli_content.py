@@ -1,4 +1,4 @@
-"""The commands on our editorial content: check it, see what it covers, write more."""
+"""The commands on our editorial content: check it, see what it covers, write more, and search by it."""
 
 from typing import Annotated
 
@@ -16,6 +16,27 @@ content_app = typer.Typer(
 app.add_typer(content_app, name="content")
 
 PublishedRelease = Annotated[str | None, typer.Option("--release", help="Default: the newest published.")]
+
+
+@app.command()
+@explained
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words as people say them: knee scope, flu shot.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many codes to show.")] = 10,
+    release: PublishedRelease = None,
+    as_json: Json = False,
+) -> None:
+    """Find codes by what people call them; the order of words and the plural do not matter.
+
+    Examples:
+      rvu search flu shot
+
+      rvu search knee scope --top 3 --json
+    """
+    from pipeline.search import search as found
+
+    chosen = published_release(Store.open(), release)
+    print_rows(found(chosen, " ".join(words), top), as_json=as_json)
 
 
 @content_app.command()

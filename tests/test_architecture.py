@@ -68,9 +68,10 @@ LAW: dict[str, tuple[str, str]] = {
         "pandas",
     ),
     "coverage": ("errors lookup published", ""),
+    "search": ("errors lookup published", ""),
     "skeleton": ("content errors lookup published store", ""),
     "proofread": ("content editorial lookup merge originality published store validate", "pandas"),
-    "cli_content": ("console coverage errors lookup proofread published skeleton store", "typer"),
+    "cli_content": ("console coverage errors lookup proofread published search skeleton store", "typer"),
     "cli_fees": ("console errors fees movement official published store", "typer"),
     "flows": ("assemble catalog content crew errors publish pull store", "prefect"),
     "cli": (

@@ -20,7 +20,7 @@ def own(home: Path) -> Path:
     return Path(shutil.copytree(PROJECT / "raw" / "content", home / "raw" / "content"))
 
 
-# coverage, missing
+# coverage, missing, search
 
 
 def test_coverage_shows_every_category_and_all_of_them(home: Path) -> None:
@@ -62,6 +62,21 @@ def test_an_unknown_category_is_a_wrong_command(home: Path) -> None:
 
     assert code == 2
     assert "'Z Codes' is no category. There are: " in text
+
+
+def test_search_finds_a_code_by_what_people_call_it(home: Path) -> None:
+    code, text = rvu("search", "welcome", "to", "medicare", "--json")
+
+    assert code == 0
+    assert json.loads(text)[0]["hcpcs"] == "G0402"
+    assert "G0402" in rvu("search", "welcome to medicare")[1]
+
+
+def test_a_search_without_words_is_a_wrong_command(home: Path) -> None:
+    code, text = rvu("search", "?!")
+
+    assert code == 2
+    assert "'?!' has no word to search for" in text
 
 
 # check
