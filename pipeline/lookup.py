@@ -4,13 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 Row = dict[str, Any]
 
 
 def rows_of_code(path: Path, hcpcs: str) -> list[Row]:
     """Return the rows of a code from a file that is sorted by `hcpcs`: only row groups that may hold it are read."""
+    import pyarrow.parquet as pq
+
     # ParquetFile and plain lists, unlike read_table and compute, do not load pandas.
     with pq.ParquetFile(path) as file:
         position = file.schema_arrow.names.index("hcpcs")
@@ -26,6 +26,8 @@ def rows_of_code(path: Path, hcpcs: str) -> list[Row]:
 
 def all_rows(path: Path, columns: Collection[str] | None = None) -> list[Row]:
     """Return all rows of a small file."""
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path) as file:
         rows: list[Row] = file.read(columns=list(columns) if columns else None).to_pylist()
     return rows

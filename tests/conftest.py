@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
+os.environ["RVU_CACHE"] = tempfile.mkdtemp(prefix="rvu-cache-")
 os.environ.pop("RVU_HOME", None)
 os.environ.pop("RVU_ACCEPT_LICENSE", None)
 

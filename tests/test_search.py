@@ -9,7 +9,8 @@ from pipeline.errors import UsageError
 from pipeline.merge import in_force
 from pipeline.parquet import write_table
 from pipeline.published import Published
-from pipeline.search import TEXTS, search
+from pipeline.search import search
+from pipeline.search_index import TEXTS
 from pipeline.store import Store, table_file
 from schemas.tables import TABLES
 from tests.shaped import ROOT, row
@@ -23,6 +24,13 @@ CODES = [
     row("code", hcpcs="G0003", title=None, descriptor="Knee scope", synonyms=[], description=None),
     row("code", hcpcs="G0004", title="Something else", description="A group of people has therapy, among much else."),
 ]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep indices away from the user's own."""
+    monkeypatch.setenv("RVU_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +83,40 @@ def test_what_looks_like_a_query_language_is_words(chosen: Published, words: str
             codes(chosen, words)
     else:
         assert isinstance(codes(chosen, words), list)
+
+
+# The index
+
+
+def test_the_index_is_made_once_and_used_again(chosen: Published, cache: Path) -> None:
+    first = codes(chosen, "group therapy")
+    (kept,) = cache.iterdir()
+    made = kept.stat().st_mtime_ns
+
+    assert codes(chosen, "group therapy") == first
+    assert (kept.stat().st_mtime_ns, [kept]) == (made, list(cache.iterdir()))
+
+
+def test_other_codes_have_another_index(tmp_path: Path, cache: Path) -> None:
+    assert codes(published(tmp_path, CODES[:1]), "therapy") == ["G0001"]
+    assert set(codes(published(tmp_path, CODES[:2]), "therapy")) == {"G0001", "G0002"}
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_no_more_than_four_indices_are_kept(tmp_path: Path, cache: Path) -> None:
+    for number in range(6):
+        codes(published(tmp_path, [row("code", title=f"Visit {number}")]), "visit")
+
+    assert len(list(cache.iterdir())) == 4
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    chosen: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RVU_CACHE", str(tmp_path / "file" / "cache"))
+
+    assert codes(chosen, "group therapy")[0] == "G0001"
 
 
 # The searches that people type, in golden/searches.csv with the code that they mean
