@@ -18,13 +18,8 @@ from schemas.release import ReleaseTable
 from schemas.table import columns
 from schemas.tables import PRINTED, TABLES
 
-MERGED = (
-    "code",
-    "synonym",
-    "category",
-    "change",
-    "content_task",
-)  # the tables of build_derived; all others are of build_source
+# The tables of build_derived; all others are of build_source.
+MERGED = ("code", "synonym", "category", "change", "content_task")
 LIBRARIES = ("pandas", "pyarrow", "pandera")  # what may change the bytes of a file
 Tables = dict[str, pd.DataFrame]
 Key = change.Key

@@ -19,7 +19,7 @@ def lacking(row: Row) -> list[str]:
     absent = [text for text in TEXTS if not row[text]]
     if len(row["synonyms"]) < 2:
         absent.append("synonyms")
-    if row["specialties_are_default"]:
+    if row.get("specialties_are_default"):  # versions before 2026-11 lack it
         absent.append("specialties")
     return absent
 

@@ -11,6 +11,7 @@ def sections(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return headings and texts in the order of the page; sections without content are left out."""
     title = row["title"] or row["descriptor"]
     faq = "\n\n".join(f"{each['question']}\n{each['answer']}" for each in row["faq"])
+    usual = " (usual in the category)" if row.get("specialties_are_default") else ""
     found = [
         (f"{row['hcpcs']} {title}", f"{row['category']}\nCMS: {row['descriptor']}"),
         ("Also known as", ", ".join(row["synonyms"])),
@@ -20,7 +21,7 @@ def sections(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("RVU information", row["rvu_information"]),
         ("Billing and documentation", row["billing_documentation"]),
         ("How this code compares", row["comparison"]),
-        (f"Specialties{' (usual in the category)' * row['specialties_are_default']}", ", ".join(row["specialties"])),
+        (f"Specialties{usual}", ", ".join(row["specialties"])),
         ("Frequently asked questions", faq),
         ("Sources", row["attribution"]),
     ]

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from pipeline.content import load_content
 from pipeline.errors import UsageError
 from pipeline.lookup import rows_of_code
 from pipeline.published import not_found, published_release
 from pipeline.store import Store, write_atomically
-from schemas.content import CodesContent, SpecialtiesContent, SynonymsContent
-from schemas.table import columns, name
+from schemas.content import CodesContent, PatternCodesContent, SpecialtiesContent, SynonymsContent
+from schemas.table import Table, columns, name
 
-EMPTY_ROWS = {CodesContent: 1, SynonymsContent: 2, SpecialtiesContent: 1}
+EMPTY_ROWS: dict[type[Table], int] = {CodesContent: 1, SynonymsContent: 2, SpecialtiesContent: 1}
 
 
 def add_skeleton(store: Store, code: str) -> list[tuple[Path, int]]:
@@ -23,8 +22,9 @@ def add_skeleton(store: Store, code: str) -> list[tuple[Path, int]]:
     if not rows_of_code(chosen.file("code"), code):
         raise not_found(chosen, "code", code)
     folder = store.declared("content")
-    if code in set(load_content(folder).codes["hcpcs"]):
-        raise UsageError(f"{code} has texts already: edit its rows in {folder}.")
+    for described in (CodesContent, PatternCodesContent):
+        if code in map(_first_cell, _lines(folder / f"{name(described)}.csv")):
+            raise UsageError(f"{code} has texts already: edit its rows in {folder}.")
     places = []
     for model, count in EMPTY_ROWS.items():
         path = folder / f"{name(model)}.csv"
@@ -34,9 +34,17 @@ def add_skeleton(store: Store, code: str) -> list[tuple[Path, int]]:
 
 def _insert(path: Path, code: str, cells: int, count: int) -> int:
     """Insert rows with nothing but the code, before the first row of a higher code; return the line of the first."""
-    lines = path.read_text("utf-8-sig").splitlines(keepends=True)
-    later = (number for number, line in enumerate(lines[1:], 1) if line.split(",", 1)[0] > code)
+    lines = _lines(path)
+    later = (number for number, line in enumerate(lines[1:], 1) if _first_cell(line) > code)
     at = next(later, len(lines))
     lines[at:at] = [code + "," * (cells - 1) + "\n"] * count
     write_atomically(path, "".join(lines))
     return at + 1
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8-sig").splitlines(keepends=True)
+
+
+def _first_cell(line: str) -> str:
+    return line.split(",", 1)[0].strip()

@@ -16,8 +16,8 @@ from schemas.gpci import PLACE
 from schemas.rvu import RvuTable
 from schemas.table import Table, compiled, name, primary_key
 
-SHOWN = 3
-DESCRIBED = 10
+SHOWN = 3  # examples of a rule on rows; other checks may give more,
+DESCRIBED = 10  # of which a message shows these
 # A quarter adds 0 to 200 of about 18,000 rows and three years added 7 %; CMS once cut a file in half.
 LEAST_ROWS, MOST_ROWS = 0.8, 1.25
 IN_GPCI, NOT_TWICE = "is in gpci", "row is not printed twice"

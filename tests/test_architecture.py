@@ -70,7 +70,7 @@ LAW: dict[str, tuple[str, str]] = {
     "coverage": ("errors lookup published", ""),
     "search_index": ("lookup published store", "platformdirs"),
     "search": ("errors published search_index", ""),
-    "skeleton": ("content errors lookup published store", ""),
+    "skeleton": ("errors lookup published store", ""),
     "proofread": ("content editorial lookup merge originality published store validate", "pandas"),
     "cli_content": ("console coverage errors lookup proofread published search skeleton store", "typer"),
     "cli_fees": ("console errors fees movement official published store", "typer"),

@@ -177,6 +177,15 @@ def test_new_adds_empty_rows_in_their_place_and_nothing_is_published_until_they_
     assert f"line {line}: ''" in text
 
 
+def test_rows_for_a_second_code_can_be_added_while_the_first_waits(own: Path) -> None:
+    assert rvu("content", "new", "q4001")[0] == 0
+    assert rvu("content", "new", "q4002")[0] == 0
+    code, text = rvu("content", "new", "q4001")
+
+    assert code == 2
+    assert "Q4001 has texts already" in text
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [("G0008", "G0008 has texts already"), ("X9999", "X9999 is not in RVU26C"), ("", "is not in RVU26C")],
