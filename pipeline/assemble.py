@@ -128,10 +128,9 @@ def assemble(store: Store, staging: Path, catalog: Catalog, pulled: Pulled, cont
     return assembly
 
 
-def check_content(assembly: Assembly) -> Iterator[str]:
-    """Yield what is doubtful about our texts, for the log; DataError when something is wrong."""
-    content = content_of(assembly.store.declared("content"), assembly.content_fingerprint)
-    yield from map(describe, require_sound(content))
+def check_content(assembly: Assembly) -> tuple[str, ...]:
+    """Return what is doubtful about our texts, for the log; DataError when something is wrong."""
+    return _doubts(assembly.store.declared("content"), assembly.content_fingerprint)
 
 
 def build_sources(assembly: Assembly, crew: Crew) -> Iterator[str]:
@@ -216,6 +215,12 @@ def content_of(folder: Path, fingerprint: str) -> Content:
     if content.fingerprint != fingerprint:
         raise DataError(f"The content in {folder} was edited while a run was reading it. Run again.")
     return content
+
+
+@lru_cache(maxsize=1)
+def _doubts(folder: Path, fingerprint: str) -> tuple[str, ...]:
+    """Judge content once per process and state of its files."""
+    return tuple(map(describe, require_sound(content_of(folder, fingerprint))))
 
 
 def _merge_job(assembly: Assembly, label: str, derivation: Derivation, revived: frozenset[Key]) -> tuple[Any, ...]:

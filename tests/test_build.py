@@ -189,15 +189,18 @@ def test_full_release_has_the_rows_of_its_source(
     assert not [finding for finding in built.findings if finding.severity == "error"]
 
 
-def test_every_release_at_hand_builds_in_time_order(
+def test_every_release_at_hand_builds_in_time_order_and_one_of_them_has_each_code_that_we_describe(
     real_archives: dict[str, Path], catalog: Catalog, content: Content
 ) -> None:
     previous = None
+    homeless = set(content.codes["hcpcs"])
     for label, path in real_archives.items():
         built = build(path, label, catalog, content, previous)
         codes = built.tables["code"]
         assert codes["category"].notna().all()
+        homeless -= set(codes["hcpcs"])
         previous = Previous(label, built.tables["rvu"], codes[["hcpcs", "category"]])
+    assert homeless == set()
 
 
 def test_lost_zeros_of_rvu20d_are_restored_and_counted(

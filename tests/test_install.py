@@ -32,6 +32,6 @@ def test_plain_pip_install_runs_the_sample(tmp_path: Path) -> None:
 
     run(programs / "pip", "install", "--quiet", "--disable-pip-version-check", PROJECT)
     assert "Published" in run(programs / "rvu", "run", "--sample")
-    assert run(programs / "rvu", "show", "G0411").startswith("G0411 Interactive group psychotherapy")
+    assert run(programs / "rvu", "show", "G0411").startswith("G0411 Interactive group therapy")
     assert "0 problems" in run(programs / "rvu", "verify")
     assert f"{sys.version_info.major}.{sys.version_info.minor}" in run(programs / "python", "--version")
