@@ -6,10 +6,9 @@ from typing import Any
 from pipeline.errors import UsageError
 from pipeline.lookup import Row, all_rows
 from pipeline.published import Published
-from schemas.codes import PAYABLE_STATUS
+from schemas.codes import PAYABLE_STATUS, TEXTS
 
 COMPLETE, PARTIAL, NONE = "complete", "partial", "none"
-TEXTS = ("title", "description", "plain_language", "clinical_context")
 LISTS = ("synonyms", "specialties_are_default")
 FACTS = ("hcpcs", "category", "status", "work_rvu", "descriptor")
 

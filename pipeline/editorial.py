@@ -10,8 +10,9 @@ from spellchecker import SpellChecker
 
 from pipeline.content import Content
 from pipeline.errors import DataError
-from pipeline.originality import TEXTS, runs, significant_words
+from pipeline.originality import runs, significant_words
 from pipeline.validate import SHOWN, Finding, describe
+from schemas.codes import TEXTS
 
 MOST_ALIKE = 0.5  # of the runs of three significant words of the shorter text
 TOLD_APART = ("description", "clinical_context")

@@ -13,12 +13,12 @@ import pandas as pd
 
 from pipeline.rows import records
 from pipeline.validate import SHOWN, Finding
+from schemas.codes import TEXTS
 
 WORD = re.compile("[a-z0-9]+")
 RUN = 3  # words
 STEM = 4  # letters
 MOST_SHARED = 0.5  # of a descriptor's runs; of a descriptor with five words a text may have one of three
-TEXTS = ("title", "description", "plain_language", "clinical_context")
 NAMES = ("title", "plain_language", "synonyms")
 REPEATS = f"repeats at most {MOST_SHARED:.0%} of CMS's descriptor"
 IS_COPY = "is not CMS's descriptor"

@@ -6,10 +6,10 @@ import pandas as pd
 
 from pipeline.errors import DataError
 from pipeline.rows import records
+from schemas.codes import TEXTS
 from schemas.content import CodesContent
 from schemas.table import columns
 
-TEXTS = ("title", "description", "plain_language", "clinical_context")
 GAPS = ("name", "topic", "finding", "plain", "goal")
 
 

@@ -10,9 +10,9 @@ from platformdirs import user_cache_path
 from pipeline.lookup import Row, all_rows
 from pipeline.published import Published
 from pipeline.store import sha256_of, unused_name
+from schemas.codes import TEXTS
 
 NAMES = ("title", "plain_language", "descriptor")
-TEXTS = ("description", "clinical_context")
 KEPT = 4  # indices in the cache, of some 7 MB each
 SCHEMA = """
 CREATE TABLE code (hcpcs PRIMARY KEY, name, plain_language, also_known_as, status);
@@ -58,7 +58,7 @@ def _keep(chosen: Published, path: Path) -> None:
 
 def _fill(index: sqlite3.Connection, chosen: Published) -> sqlite3.Connection:
     """Index every name of every code, and all that we say about one."""
-    rows = all_rows(chosen.file("code"), ["hcpcs", *NAMES, *TEXTS, "synonyms", "status"])
+    rows = all_rows(chosen.file("code"), ["hcpcs", *TEXTS, "descriptor", "synonyms", "status"])
     index.executescript(SCHEMA)
     index.executemany("INSERT INTO code VALUES (?, ?, ?, ?, ?)", map(_facts, rows))
     names = ((name, row["hcpcs"]) for row in rows for name in _names(row))
@@ -79,4 +79,4 @@ def _names(row: Row) -> list[str]:
 
 
 def _page(row: Row) -> str:
-    return " ".join(_names(row) + [row[text] for text in TEXTS if row[text]])
+    return " ".join(_names(row) + [row[text] for text in TEXTS if text not in NAMES and row[text]])

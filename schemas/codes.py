@@ -25,6 +25,8 @@ AUTHORED_BY = {
     "editor": "Written for this code",
     "pattern": "Made by a declared pattern for a regular family of codes",
 }
+# The columns of our texts on a code, in the order of its page: content, `code` and patterns share them.
+TEXTS = ("title", "description", "plain_language", "clinical_context")
 CONTENT_TASK = {
     "write": "The code is new, and we have no text on it",
     "review": "CMS changed its descriptor, and nobody has found our text right since",

@@ -10,8 +10,8 @@ from pipeline.merge import in_force
 from pipeline.parquet import write_table
 from pipeline.published import Published
 from pipeline.search import search
-from pipeline.search_index import TEXTS
 from pipeline.store import Store, table_file
+from schemas.codes import TEXTS
 from schemas.tables import TABLES
 from tests.shaped import ROOT, row
 from tests.test_build import build
@@ -129,7 +129,7 @@ def missed(chosen: Published) -> dict[str, list[str]]:
 
 
 def test_of_sixty_searches_55_show_their_code_among_the_texts_of_ours(tmp_path: Path, content: Content) -> None:
-    texts = in_force(content.codes, "RVU26C").set_index("hcpcs")[["title", "plain_language", *TEXTS]]
+    texts = in_force(content.codes, "RVU26C").set_index("hcpcs")[list(TEXTS)]
     synonyms = content.synonyms.groupby("hcpcs")["synonym"].agg(list)
     rows = [
         row("code", hcpcs=code, descriptor="", synonyms=synonyms.get(code, []), **text)
