@@ -1,4 +1,4 @@
-"""raw/catalog.toml: which releases exist, in time order, when each is in force, where its archives are."""
+"""raw/catalog.toml and found.toml: which releases exist, when each is in force, where its archives are."""
 
 import re
 import tomllib
@@ -8,9 +8,12 @@ from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import UsageError
+from pipeline.errors import DataError, UsageError
+
+LABEL = re.compile(r"(?:RVU|PRREV)[0-9]{2}[A-Z0-9_]{1,8}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()+ -]*")
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,33 @@ class Selection:
     left_out: dict[str, tuple[str, ...]]
 
 
-def load_catalog(path: Path) -> Catalog:
-    """Read the catalog, label to release in time order.
+def load_catalog(path: Path, *found: Path) -> Catalog:
+    """Read the catalog, label to release in time order, with what was `found` since; DataError where damaged.
 
-    An end date is not declared: a release ends where the next one that is not superseded begins.
+    An end date is not declared: a release ends where the next one that is not superseded begins. A later file adds
+    releases, and archives to a release that is known; it changes nothing else.
     """
-    declared = tomllib.loads(path.read_text("utf-8"))
-    factors = [Factor(**block) for block in declared.get("factor", [])]
-    releases = [_release(block, factors) for block in declared["release"]]
-    lasting = [release for release in releases if release.superseded_by is None]
+    factors = [Factor(**block) for block in _declared(path).get("factor", [])]
+    releases: dict[str, Release] = {}
+    for release in (each for file in (path, *found) for each in _releases(file, factors)):
+        known = releases.get(release.label, release)
+        archives = tuple(dict.fromkeys(known.archives + release.archives))
+        releases[release.label] = replace(known, archives=archives)
+    ordered = sorted(releases.values(), key=lambda release: release.effective_from)
+    lasting = [release for release in ordered if release.superseded_by is None]
     ends = {earlier.label: later.effective_from - timedelta(days=1) for earlier, later in pairwise(lasting)}
-    return {release.label: replace(release, effective_to=ends.get(release.label)) for release in releases}
+    return {release.label: replace(release, effective_to=ends.get(release.label)) for release in ordered}
+
+
+def index_page(path: Path) -> str:
+    """Return the URL of CMS's list of releases that the catalog declares."""
+    index = _declared(path).get("index")
+    if not isinstance(index, str):
+        raise DataError(
+            f'{path} does not say where CMS lists its releases: expected a line index = "https://..." above all '
+            "blocks. Add it as in the catalog that came with the code."
+        )
+    return index
 
 
 def find_release(catalog: Catalog, label: str) -> Release:
@@ -125,10 +144,18 @@ def newest_release(catalog: Catalog, today: date) -> Release:
 
 
 def archive_name(url: str) -> str:
-    """Return the file name of an archive URL; CMS's names hold slashes (`rvu24a-updated-04/01/2024.zip`)."""
-    path = urlsplit(url).path
-    name = re.split(r"/(?:zip|downloads)/", path)[-1].strip("/")
-    return name.replace("/", "-")
+    """Return the file name of an archive URL; CMS's names hold slashes (`rvu24a-updated-04/01/2024.zip`).
+
+    UsageError for a name that could lead astray on a disk or a terminal.
+    """
+    path = unquote(urlsplit(url).path)
+    name = re.split(r"/(?:zip|downloads)/", path)[-1].strip("/").replace("/", "-")
+    if not FILE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of an archive: expected letters, digits, blanks and . _ ( ) + - only, such "
+            "as rvu26a.zip. Correct `archives` in raw/catalog.toml."
+        )
+    return name
 
 
 def label_in_name(catalog: Catalog, name: str) -> str | None:
@@ -144,7 +171,38 @@ def label_in_name(catalog: Catalog, name: str) -> str | None:
     return max(fits, key=len, default=None)
 
 
+def _declared(path: Path) -> dict[str, Any]:
+    """Return what a file of the catalog's form declares, unchecked."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise _damaged(path, str(problem)) from problem
+
+
+def _releases(path: Path, factors: list[Factor]) -> list[Release]:
+    """Return the releases of a file, in its order."""
+    try:
+        return [_release(block, factors) for block in _declared(path).get("release", [])]
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as problem:
+        raise _damaged(path, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} cannot be read ({reason}): expected [[release]] blocks with label, effective_from and archives. "
+        "Correct it; found.toml may also be removed, rvu watch finds again what was in it."
+    )
+
+
 def _release(block: dict[str, Any], factors: list[Factor]) -> Release:
+    if not LABEL.fullmatch(block["label"]):
+        raise ValueError(f"{block['label']!r} is not a label")
+    if type(block["effective_from"]) is not date:
+        raise ValueError(f"effective_from of {block['label']} is not a day")
+    if not isinstance(block["archives"], list):
+        raise ValueError(f"archives of {block['label']} is not a list")
+    for url in block["archives"]:
+        archive_name(url)
     year = block["effective_from"].year
     of_year = tuple(factor for factor in factors if factor.since.year <= year <= factor.until.year)
     return Release(**(block | {"archives": tuple(block["archives"]), "factors": of_year}))

@@ -58,7 +58,7 @@ def day(text: str) -> date:
 
 
 def _in_force(store: Store, on: str) -> str:
-    known = load_catalog(store.declared("catalog.toml")).values()
+    known = load_catalog(*store.catalogs).values()
     found = [release.label for release in known if release.in_force(day(on))]
     if not found:
         raise UsageError(f"No release of raw/catalog.toml was in force on {on}. See: rvu releases")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -21,6 +21,8 @@ from pipeline.errors import DataError, MachineError, UsageError
 PROJECT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
 VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+REMOTE = re.compile(r"(s3|gs|az)://[0-9A-Za-z][\w.-]*(/(?!\.\.?(/|$))[^/?#@\s]+)*")
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,18 @@ def sha256_of(path: Path) -> str:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file so that a reader sees the old text or the new one, also after a crash."""
+    with replaced_whole(path) as temporary:
+        temporary.write_text(text, "utf-8")
+        flush(temporary)
+
+
+@contextmanager
+def replaced_whole(path: Path) -> Iterator[Path]:
+    """Lend a path to write to, which takes the place of `path` once it is written to the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = unused_name(path.parent, f".{path.name}-")
     try:
-        temporary.write_text(text, "utf-8")
-        flush(temporary)
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -84,10 +93,44 @@ def flush_tree(folder: Path) -> None:
         flush(path)
 
 
+def remove(path: Path) -> None:
+    """Delete a file, a link or a whole folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def version_order(version: str) -> tuple[str, int]:
     """Return what versions sort by: 2026-11-23.10 comes after 2026-11-23.9."""
     day, _, counter = version.partition(".")
     return day, int(counter)
+
+
+def version_after(names: Iterable[str], today: date) -> str:
+    """Return the name of the version to come; it sorts after all others even when the clock went backwards."""
+    newest_day, counter = max(map(version_order, names), default=("", 0))
+    day = max(today.isoformat(), newest_day)
+    return f"{day}.{counter + 1 if day == newest_day else 1}"
+
+
+def place_named_by(variable: str) -> str:
+    """Return the folder, or the place in an object store, that a variable names; empty when it names none."""
+    text = os.environ.get(variable, "")
+    if "://" not in text:
+        return str(Path(text).expanduser().resolve()) if text else ""
+    place = text.rstrip("/")
+    if not REMOTE.fullmatch(place):  # not shown: some write a password into it
+        raise UsageError(
+            f"{variable} names neither a folder nor a place in an object store: expected a path, s3://bucket/prefix, "
+            "gs://bucket/prefix or az://account/container/prefix. Credentials come from the environment."
+        )
+    return place
+
+
+def is_remote(place: str) -> bool:
+    """Tell whether a place lies in an object store."""
+    return "://" in place
 
 
 @contextmanager
@@ -107,33 +150,61 @@ def explained(doing: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Store:
-    """The folders of one installation. `home` holds raw/ and curated/; what is committed may lie elsewhere."""
+    """The folders of one installation. `home` holds raw/ and curated/; what is committed may lie elsewhere.
+
+    `raw_place` and `curated_place` say where those two are kept instead: in a folder, or in an object store, of which
+    the home then holds a copy; empty for the home alone.
+    """
 
     home: Path
+    raw_place: str = ""
+    curated_place: str = ""
 
     @classmethod
     def open(cls) -> "Store":
-        """Use RVU_HOME, else the checkout this code runs from, else the current folder."""
+        """Use RVU_HOME, else the checkout this code runs from, else the current folder; RVU_RAW and RVU_CURATED."""
         checkout = PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()
-        return cls(Path(os.environ.get("RVU_HOME") or checkout).resolve())
+        home = Path(os.environ.get("RVU_HOME") or checkout).resolve()
+        return cls(home, place_named_by("RVU_RAW"), place_named_by("RVU_CURATED"))
+
+    @property
+    def raw(self) -> Path:
+        """The folder of all that comes in."""
+        is_folder = self.raw_place and not is_remote(self.raw_place)
+        return Path(self.raw_place) if is_folder else self.home / "raw"
 
     # Declarations: the installation's own where it has them, else those that came with the code.
 
     def declared(self, name: str) -> Path:
         """Return raw/<name> of this home if it exists, else the one shipped with the code."""
-        own = self.home / "raw" / name
+        own = self.raw / name
         return own if own.exists() else PROJECT / "raw" / name
+
+    @property
+    def found(self) -> Path:
+        """Return the file of what CMS's pages had that the catalog lacked."""
+        return self.raw / "found.toml"
+
+    @property
+    def catalogs(self) -> tuple[Path, ...]:
+        """Return the files that make up the catalog, in the order in which they count."""
+        return (self.declared("catalog.toml"), *filter(Path.exists, [self.found]))
+
+    @property
+    def pages_record(self) -> Path:
+        """Return the file that keeps CMS's pages as they were at the last look."""
+        return self.raw / "watch.json"
 
     # Archives.
 
     @property
     def license_record(self) -> Path:
         """Who accepted CMS's licence, and when."""
-        return self.home / "raw" / "license.json"
+        return self.raw / "license.json"
 
     def archives_folder(self, release: str) -> Path:
         """Return the folder of all archives ever received for a release."""
-        return self.home / "raw" / "releases" / release
+        return self.raw / "releases" / release
 
     def partial_download(self, release: str, url: str) -> Path:
         """Return where the bytes of an unfinished download wait to be resumed."""
@@ -163,14 +234,30 @@ class Store:
             incoming.unlink()
             return known
         target = self.archive_path(receipt).parent
-        shutil.rmtree(target, ignore_errors=True)  # a receipt whose archive is gone
         staging = unused_name(target.parent, ".incoming-")
-        staging.mkdir()
-        incoming.replace(staging / receipt.archive)
-        (staging / "receipt.json").write_text(json.dumps(asdict(receipt), indent=1) + "\n", "utf-8")
-        flush_tree(staging)
-        staging.rename(target)
-        flush(target.parent)
+        try:
+            staging.mkdir()
+            incoming.replace(staging / receipt.archive)
+            (staging / "receipt.json").write_text(json.dumps(asdict(receipt), indent=1) + "\n", "utf-8")
+            flush_tree(staging)
+            kept = self._settle(staging, receipt)
+            flush(target.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return kept
+
+    def _settle(self, staging: Path, receipt: Receipt) -> Receipt:
+        """Give a staged archive its place, unless another run kept the very same bytes meanwhile."""
+        target = self.archive_path(receipt).parent
+        try:
+            staging.rename(target)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if known := self.kept(receipt.release, receipt.sha256):
+                return known
+            shutil.rmtree(target)  # a receipt whose archive is gone
+            staging.rename(target)
         return receipt
 
     def last_answer(self, release: str, url: str) -> Answer | None:
@@ -194,8 +281,14 @@ class Store:
 
     @property
     def curated(self) -> Path:
-        """The folder of all versions."""
-        return self.home / "curated"
+        """The folder of all versions; those of an object store are copied into one of their own."""
+        if not self.curated_place:
+            return self.home / "curated"
+        if not is_remote(self.curated_place):
+            return Path(self.curated_place)
+        unique = hashlib.sha256(self.curated_place.encode()).hexdigest()[:8]
+        readable = re.sub(r"[^0-9A-Za-z.]+", "-", self.curated_place)
+        return self.home / "curated" / ".mirror" / f"{readable}-{unique}"
 
     def version_path(self, version: str) -> Path:
         """Return the folder of a version."""
@@ -238,17 +331,15 @@ class Store:
 
     def next_version(self, today: date) -> str:
         """Return the name of the version to come; it sorts last even when the clock went backwards."""
-        newest_day, counter = max(map(version_order, self.versions()), default=("", 0))
-        day = max(today.isoformat(), newest_day)
-        return f"{day}.{counter + 1 if day == newest_day else 1}"
+        return version_after(self.versions(), today)
 
     @contextmanager
-    def staging(self) -> Iterator[Path]:
-        """Lend a folder under curated/ to one publisher at a time; what is left in it is thrown away.
+    def locked(self) -> Iterator[None]:
+        """Let one process at a time change curated/, and throw away what one that was killed left there.
 
         The lock is the operating system's: it ends with its process, however that dies.
         """
-        lock = FileLock(self.curated / ".lock")
+        lock = self._lock()
         with explained(f"preparing {self.curated}"):
             self.curated.mkdir(parents=True, exist_ok=True)
             try:
@@ -258,26 +349,93 @@ class Store:
                     f"Another run has been publishing into {self.curated} for too long. "
                     "Wait for it or end it; RVU_LOCK_TIMEOUT sets the patience in seconds."
                 ) from None
-        folder = unused_name(self.curated, ".staging-")
         try:
             with explained(f"clearing what an unfinished run left in {self.curated}"):
-                for leftover in self.curated.glob(".staging-*"):
-                    shutil.rmtree(leftover)
+                for leftover in self._unfinished():
+                    remove(leftover)
+            yield
+        finally:
+            lock.release()
+
+    def is_locked(self) -> bool:
+        """Tell whether a process is changing curated/ at this moment."""
+        try:
+            with self._lock().acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Lend a folder under curated/ to one publisher at a time; what is left in it is thrown away."""
+        with self.locked():
+            folder = unused_name(self.curated, ".staging-")
+            with explained(f"preparing {folder}"):
                 folder.mkdir()
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            lock.release()
 
     def commit(self, staging: Path, version: str) -> None:
         """Make a finished staging folder the latest version: whole on disk first, then visible, then LATEST."""
+        self.add_version(staging, version)
+        self.make_latest(version)
+
+    def add_version(self, staging: Path, version: str) -> None:
+        """Let a finished staging folder appear as a version, whole on disk first."""
+        for unfinished in staging.rglob(".*"):  # of a worker that was lost; another one did its work again
+            unfinished.unlink()
         flush_tree(staging)
+        if is_remote(self.curated_place) and self.version_path(version).exists():
+            self.remove_version(version)  # a copy from before the bucket was emptied and filled anew
         staging.rename(self.version_path(version))
+        flush(self.curated)
+
+    def make_latest(self, version: str) -> None:
+        """Let readers find a version: by LATEST, and by the link `latest`. Only for who holds the lock."""
         write_atomically(self.curated / "LATEST", version + "\n")
         self._point_latest(version)
         flush(self.curated)
+
+    def forget_latest(self) -> None:
+        """Have no latest version any more. Only for who holds the lock."""
+        for pointer in (self.curated / "LATEST", self.curated / "latest"):
+            pointer.unlink(missing_ok=True)
+
+    def linked_version(self) -> str | None:
+        """Return the version that the link `latest` leads to, or None where there is no such link."""
+        link = self.curated / "latest"
+        return link.readlink().name if link.is_symlink() else None
+
+    def remove_version(self, version: str) -> None:
+        """Make a version disappear whole, then delete it; who has its files open goes on reading them."""
+        hidden = unused_name(self.curated, ".removed-")
+        with explained(f"removing version {version}"):
+            self.version_path(version).rename(hidden)
+            flush(self.curated)
+            shutil.rmtree(hidden)
+
+    def try_writing(self) -> None:
+        """Create and remove a file in raw/ and in curated/; MachineError where that fails."""
+        for folder in (self.raw, self.curated):
+            with explained(f"writing into {folder}"):
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = unused_name(folder, ".probe-")
+                probe.touch()
+                probe.unlink()
+
+    def leftovers(self) -> list[Path]:
+        """Return what a run is writing at this moment, or left when it was killed."""
+        releases = self.raw / "releases"
+        return [*self._unfinished(), *releases.glob("*/.incoming-*"), *releases.glob("*/.*.part")]
+
+    def _unfinished(self) -> list[Path]:
+        names = (".staging-*", ".removed-*", ".LATEST-*", ".latest-*")
+        return [path for name in names for path in self.curated.glob(name)]
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.curated / ".lock")
 
     def _point_latest(self, version: str) -> None:
         """Point the `latest` symlink at a version, where the file system has symlinks."""

@@ -60,7 +60,7 @@ def main() -> None:
 def build(archives: dict[str, Path], home: Path, workers: int) -> publish.Published:
     """Run what the flow runs, from the archives to the published version, without Prefect."""
     store = Store(home)
-    catalog = load_catalog(store.declared("catalog.toml"))
+    catalog = load_catalog(*store.catalogs)
     is_sample = not os.environ.get("RVU_RELEASES")
     received = [pull.take_local(store, catalog[label], path, is_sample=is_sample) for label, path in archives.items()]
     fingerprint = content_fingerprint(store.declared("content"))

@@ -3,7 +3,7 @@
 import ssl
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -113,6 +113,7 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     for name, text in headers.items():
         handler.send_header(name, text)
     handler.end_headers()
-    handler.wfile.write(answer.body[: answer.cut_at])
+    with suppress(ConnectionError):  # a client may hang up on a body that is too long for it
+        handler.wfile.write(answer.body[: answer.cut_at])
     if answer.cut_at is not None:
         handler.close_connection = True

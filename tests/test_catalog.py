@@ -1,11 +1,21 @@
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pipeline.catalog import Catalog, Release, find_release, label_in_name, load_catalog, newest_release
-from pipeline.errors import UsageError
+from pipeline.catalog import (
+    Catalog,
+    Release,
+    find_release,
+    index_page,
+    label_in_name,
+    load_catalog,
+    newest_release,
+)
+from pipeline.errors import DataError, UsageError
+from pipeline.store import Store
 from tests.shaped import ROOT
 
 CATALOG = load_catalog(ROOT / "raw/catalog.toml")
@@ -95,7 +105,88 @@ def test_a_release_added_at_the_end_ends_the_one_before(tmp_path: Path) -> None:
     assert catalog["RVU99A"] == Release("RVU99A", date(2099, 1, 1))
 
 
+# What was found since
+
+
+def block(label: str, day: str, *urls: str) -> str:
+    return f'[[release]]\nlabel = "{label}"\neffective_from = {day}\narchives = {list(urls)}\n'
+
+
+def with_found(tmp_path: Path, text: str) -> Catalog:
+    path = tmp_path / "found.toml"
+    path.write_text(text, "utf-8")
+    return load_catalog(ROOT / "raw/catalog.toml", path)
+
+
+def test_a_release_found_takes_its_place_in_time_order(tmp_path: Path) -> None:
+    catalog = with_found(tmp_path, block("RVU99A", "2099-01-01") + block("RVU09D", "2009-10-01"))
+
+    assert list(catalog)[-1] == "RVU99A"
+    assert catalog["RVU09C"].effective_to == date(2009, 9, 30)
+    assert catalog["RVU09D"].effective_to == date(2009, 12, 31)
+    assert catalog["RVU09D"].factors_in_force()["standard"].conversion_factor == 36.0666
+
+
+def test_archives_found_come_after_those_known_each_once_and_nothing_else_changes(tmp_path: Path) -> None:
+    known = CATALOG["RVU24B"]
+    url = "https://www.cms.gov/files/zip/rvu24b-again.zip"
+    catalog = with_found(
+        tmp_path, block("RVU24B", "2001-01-01", *known.archives, url) + block("RVU24B", "2001-01-01", url)
+    )
+
+    assert catalog == CATALOG | {"RVU24B": replace(known, archives=(*known.archives, url))}
+
+
+def test_what_the_catalog_came_to_know_does_no_harm_in_the_found_file(tmp_path: Path) -> None:
+    known = CATALOG["RVU26B"]
+    text = block(known.label, str(known.effective_from), *known.archives)
+
+    assert with_found(tmp_path, text) == with_found(tmp_path, "") == CATALOG
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[release]", "Expected"),
+        ("\xff", "utf-8"),
+        ("[release]\nlabel = 'RVU99A'", "TypeError"),
+        ("release = 1", "TypeError"),
+        ("[[release]]\nlabel = 'RVU99A'\narchives = []", "KeyError: 'effective_from'"),
+        (block("../../x", "2099-01-01"), "'../../x' is not a label"),
+        (block("RVU99A", "'2099-01-01'"), "effective_from of RVU99A is not a day"),
+        (block("RVU99A", "2099-01-01T00:00:00"), "effective_from of RVU99A is not a day"),
+        (block("RVU99A", "2099-01-01").replace("[]", "'https://www.cms.gov/rvu99a.zip'"), "is not a list"),
+        (block("RVU99A", "2099-01-01", "https://www.cms.gov/files/zip/..%2fx"), "cannot be the name of an archive"),
+        (block("RVU99A", "2099-01-01", "https://[www.cms.gov/rvu99a.zip"), "ValueError"),
+        (block("RVU99A", "2099-01-01") + "replaced_by = 'RVU99AR'", "unexpected keyword argument 'replaced_by'"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong_and_what_to_do(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "found.toml"
+    path.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(DataError) as error:
+        load_catalog(ROOT / "raw/catalog.toml", path)
+
+    assert str(error.value).startswith(f"{path} cannot be read (")
+    assert reason in str(error.value)
+    assert "Correct it; found.toml may also be removed" in str(error.value)
+
+
+def test_a_home_reads_its_own_found_file_after_the_catalog(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    assert store.catalogs == (ROOT / "raw/catalog.toml",)
+    store.found.parent.mkdir()
+    store.found.touch()
+    assert store.catalogs == (ROOT / "raw/catalog.toml", tmp_path / "raw/found.toml")
+
+
 # What the committed catalog says
+
+
+def test_the_list_of_releases_is_on_cms_s_site() -> None:
+    assert index_page(ROOT / "raw/catalog.toml").startswith("https://www.cms.gov/")
 
 
 def test_releases_are_listed_in_time_order_each_once() -> None:

@@ -3,13 +3,13 @@ import io
 import json
 import os
 import random
+import re
 import ssl
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from pipeline.catalog import Release
 from pipeline.errors import DataError, MachineError, RvuError, UsageError
-from pipeline.pull import ATTEMPTS, LICENSE_NOTICE, archive_name, pull_release, require_license, take_local
+from pipeline.pull import LICENSE_NOTICE, archive_name, pull_release, require_license, take_local
 from pipeline.store import Receipt, Store, sha256_of
+from pipeline.web import ATTEMPTS
 from tests.loopback import HANG_UP, Answer, Site, serve
 
 LABEL = "RVU24A"
@@ -469,6 +470,7 @@ def test_a_release_without_a_url_says_why_and_how_to_give_the_file(store: Store)
             "rvu24a-updated-04-01-2024.zip",
         ),
         ("https://www.cms.gov/medicare/physicianfeesched/downloads/rvu03_a.zip?agree=yes", "rvu03_a.zip"),
+        ("https://www.cms.gov/files/zip/rvu24a%20(1).zip", "rvu24a (1).zip"),
     ],
 )
 def test_an_archive_is_named_after_its_url(url: str, name: str) -> None:
@@ -481,12 +483,32 @@ def test_an_archive_with_slashes_in_its_name_is_kept_in_one_folder(store: Store,
     assert kept(store, receipt) == FIRST
 
 
-@given(st.text())
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("/.%-\\")) | st.from_regex(r"(%2[EeFf]|[./]){1,8}"))
 @settings(deadline=None)
-def test_an_archive_name_never_leads_into_another_folder(name: str) -> None:
-    url = f"https://www.cms.gov/files/zip/{name}"
-    assert "/" not in archive_name(url)
-    assert archive_name(url) == urlsplit(url).path.split("/zip/")[-1].strip("/").replace("/", "-")
+def test_an_archive_name_is_a_plain_file_name_or_refused(name: str) -> None:
+    try:
+        found = archive_name(f"https://www.cms.gov/files/zip/{name}")
+    except UsageError as problem:
+        assert "cannot be the name of an archive" in str(problem)
+    else:
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._()+ -]*", found)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "%2e%2e%2fpasswd", "~.zip", "rvu24a\x1b[2J.zip", "rvu24a[red].zip", "%00.zip"]
+)
+def test_an_archive_of_a_name_that_could_lead_astray_is_never_asked_for(store: Store, site: Site, name: str) -> None:
+    with pytest.raises(UsageError, match=r"cannot be the name of an archive|is no URL"):
+        pull(store, f"{site.address}/files/zip/{name}")
+    assert site.requests == []
+
+
+def test_a_url_with_a_password_is_refused_and_not_repeated(store: Store, site: Site) -> None:
+    url = site.put(PATH, FIRST).replace("://", "://someone:secret@")
+    with pytest.raises(UsageError, match=r"rvu24a\.zip.* holds an @.*correct `archives`") as error:
+        pull(store, url)
+    assert "secret" not in str(error.value)
+    assert site.requests == []
 
 
 # The licence.

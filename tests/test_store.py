@@ -4,11 +4,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -88,6 +90,45 @@ def test_a_home_may_have_declarations_of_its_own(store: Store) -> None:
     (store.home / "raw").mkdir()
     (store.home / "raw" / "catalog.toml").touch()
     assert store.declared("catalog.toml") == store.home / "raw" / "catalog.toml"
+
+
+# Where raw/ and curated/ lie.
+
+
+def test_what_comes_in_and_what_goes_out_may_lie_in_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("RVU_HOME", "RVU_RAW", "RVU_CURATED"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    store = Store.open()
+    assert store.archives_folder("RVU24A") == tmp_path / "RVU_RAW" / "releases" / "RVU24A"
+    assert store.license_record == tmp_path / "RVU_RAW" / "license.json"
+    publish(store, "2026-11-23.1")
+    assert (tmp_path / "RVU_CURATED" / "LATEST").exists()
+    assert not (tmp_path / "RVU_HOME").exists()
+
+
+def test_object_stores_have_their_copies_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RVU_HOME", str(tmp_path))
+    monkeypatch.setenv("RVU_RAW", "s3://bucket/raw")
+    copies = set()
+    for place in ("s3://bucket/a-b", "s3://bucket/a/b/", "gs://bucket/a/b", "s3://bucket"):
+        monkeypatch.setenv("RVU_CURATED", place)
+        copies.add(Store.open().curated)
+    assert len(copies) == 4
+    assert all(copy.parent == tmp_path / "curated" / ".mirror" for copy in copies)
+    assert Store.open().raw == tmp_path / "raw"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["s3://", "s4://bucket", "file:///tmp", "s3://me:hidden@bucket", "s3://bucket/a?key=hidden", "s3://bucket/../a"],
+)
+def test_place_that_is_none_is_told_without_a_password(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("RVU_CURATED", text)
+    with pytest.raises(UsageError, match=r"RVU_CURATED names neither a folder nor.*s3://bucket/prefix") as problem:
+        Store.open()
+    assert "hidden" not in str(problem.value)
 
 
 # Names of versions.
@@ -242,8 +283,10 @@ def test_leftovers_of_a_killed_run_are_thrown_away(store: Store) -> None:
     leftover = store.curated / ".staging-killed" / "rvu"
     leftover.mkdir(parents=True)
     (leftover / "RVU24A.parquet").touch()
+    (store.curated / ".LATEST-killed").touch()
+    (store.curated / ".latest-1").symlink_to("2026-11-23.1")
     with store.staging() as staging:
-        assert list(store.curated.glob(".staging-*")) == [staging]
+        assert set(store.curated.glob(".*")) == {staging, store.curated / ".lock"}
         assert list(staging.iterdir()) == []
 
 
@@ -415,3 +458,37 @@ def test_an_archive_that_is_kept_already_stays_as_it_is(store: Store) -> None:
 def test_a_release_without_archives_has_no_receipts(store: Store) -> None:
     assert store.receipts("RVU24A") == []
     assert store.kept("RVU24A", "0" * 64) is None
+
+
+def test_two_runs_that_keep_the_same_archive_at_once_both_find_it_kept(store: Store) -> None:
+    receipts = Barrier(8)
+
+    def keep_at_once(number: int) -> Receipt:
+        incoming = store.archives_folder("RVU24A") / f".incoming-{number}"
+        incoming.write_text("same", "utf-8")
+        receipt = Receipt("RVU24A", "rvu24a.zip", sha256_of(incoming), 4, f"2026-01-01T00:00:0{number}+00:00")
+        receipts.wait()
+        return store.keep(incoming, receipt)
+
+    store.archives_folder("RVU24A").mkdir(parents=True)
+    with ThreadPoolExecutor(8) as pool:
+        kept = set(map(repr, pool.map(keep_at_once, range(8))))
+    assert kept == set(map(repr, store.receipts("RVU24A")))
+    assert len(list(store.archives_folder("RVU24A").iterdir())) == 1
+
+
+def test_an_archive_whose_bytes_are_gone_is_kept_anew(store: Store) -> None:
+    first = keep(store, "same", "2026-01-01T00:00:00+00:00")
+    store.archive_path(first).unlink()
+    again = keep(store, "same", "2026-02-01T00:00:00+00:00")
+    assert store.receipts("RVU24A") == [again]
+    assert store.archive_path(again).read_text("utf-8") == "same"
+
+
+def test_an_archive_that_cannot_be_kept_leaves_nothing_on_a_full_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr("pipeline.store.flush_tree", lambda _: raise_os_error(errno.ENOSPC))
+        keep(store, "same", "2026-01-01T00:00:00+00:00")
+    assert list(store.archives_folder("RVU24A").iterdir()) == []
