@@ -1,11 +1,13 @@
 """Puts a version together in the staging folder: every release built, in two phases, or as in the parent version."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipeline import deposit
 from pipeline.build import (
     MERGED,
     Built,
@@ -22,7 +24,7 @@ from pipeline.crew import PROBLEM, Crew, Jobs
 from pipeline.editorial import require_sound
 from pipeline.errors import PROBLEMS, DataError, RvuError
 from pipeline.parquet import read_pairs, read_table, write_table
-from pipeline.store import Receipt, Store, explained, link_or_copy, table_file
+from pipeline.store import Receipt, Store, explained, link_or_copy, replaced_whole, table_file
 from pipeline.validate import describe
 from schemas.tables import TABLES
 
@@ -142,6 +144,7 @@ def build_sources(assembly: Assembly, crew: Crew) -> Iterator[str]:
             assembly.sources[label] = _source_part(entry)
             _link(assembly, label, assembly.sources[label]["rows"])
         else:
+            _bring_archive(assembly.store, step)
             jobs[label] = (step, assembly.store.archive_path(step.receipt), assembly.staging)
     for label, result in crew.results("reading", stage_source, jobs):
         if PROBLEM in result:
@@ -245,7 +248,9 @@ def _revived(assembly: Assembly) -> dict[str, frozenset[Key]]:
 def _staged(built: Built, staging: Path) -> Manifest:
     with explained(f"writing {built.release}"):
         for table, frame in built.tables.items():
-            write_table(frame, TABLES[table], table_file(staging, table, built.release))
+            # A worker of a cluster that is thought lost may be writing still, beside the one who took over.
+            with replaced_whole(table_file(staging, table, built.release)) as path:
+                write_table(frame, TABLES[table], path)
     return {
         "rows": {table: len(frame) for table, frame in built.tables.items()},
         "findings": [finding.as_dict() for finding in built.findings],
@@ -289,6 +294,12 @@ def _fail(assembly: Assembly, label: str, result: Manifest) -> str:
 def _say_it_stays(assembly: Assembly, label: str, how: str) -> None:
     problem, version = assembly.problems[label], assembly.parent and assembly.parent["version"]
     assembly.problems[label] = type(problem)(f"{problem}\n{label} stays {how} in version {version}.")
+
+
+def _bring_archive(store: Store, step: Step) -> None:
+    """Bring the archive of an earlier run on another machine; that it cannot be had is told where it is read."""
+    with suppress(DataError):
+        deposit.bring_archive(store, step.receipt)
 
 
 def _link(assembly: Assembly, label: str, tables: Iterable[str]) -> None:

@@ -2,9 +2,15 @@
 
 
 class RvuError(Exception):
-    """A problem with a clear message, shown without a traceback; `exit_code` is the process's."""
+    """A problem with a clear message, shown without a traceback; `exit_code` is the process's.
+
+    Messages quote what comes from outside, so nothing in them can drive a terminal or hide in a log.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class DataError(RvuError):
@@ -23,7 +29,17 @@ class MachineError(RvuError):
     exit_code = 3
 
 
-PROBLEMS = {problem.__name__: problem for problem in (DataError, UsageError, MachineError)}
+class OutrunError(MachineError):
+    """Another publisher was faster: what was made has to be made again from what is the latest version now."""
+
+
+PROBLEMS = {problem.__name__: problem for problem in (DataError, UsageError, OutrunError, MachineError)}
+
+
+def printable(text: str) -> str:
+    """Return a text with its control and other invisible characters, but for line ends, as escapes."""
+    letters = (letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    return "".join(letters)
 
 
 def kind_of(problem: RvuError) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipeline.assemble import Assembly, Manifest
+from pipeline.bucket import claim_version, send_version
 from pipeline.build import code_fingerprint
 from pipeline.changelog import changes_text
 from pipeline.errors import DataError, RvuError
@@ -54,7 +55,10 @@ def require_some_good(requested: Collection[str], problems: dict[str, RvuError])
 
 
 def publish_version(assembly: Assembly, today: date) -> Published:
-    """Turn a staging folder that holds every release into the next version; nothing if nothing differs."""
+    """Turn a staging folder that holds every release into the next version; nothing if nothing differs.
+
+    OutrunError when another publisher was faster in an object store: begin again from its version.
+    """
     store, staging, parent = assembly.store, assembly.staging, assembly.parent
     with explained("publishing"):
         files = _describe_files(staging)
@@ -62,14 +66,16 @@ def publish_version(assembly: Assembly, today: date) -> Published:
             path: facts["sha256"] for path, facts in parent["files"].items()
         }:
             return _published(assembly, parent, is_new=False)
-        manifest = _manifest(assembly, store.next_version(today), files)
+        claim = claim_version(store, today)
+        manifest = _manifest(assembly, claim.version, files)
         folder = store.version_path(parent["version"]) if parent else None
         changes = changes_text(staging, manifest, folder, parent)
         if parent:
             _share_with_parent(store, staging, parent, files)
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
         (staging / "CHANGES.md").write_text(changes, "utf-8")
-        store.commit(staging, manifest["version"])
+        send_version(store, staging, claim, manifest, parent)
+        store.commit(staging, claim.version)
     return _published(assembly, manifest, is_new=True)
 
 
