@@ -1,20 +1,21 @@
 """The command line: what people and schedulers call. Commands that only read start fast, without Prefect."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from pipeline import cli_content, cli_fees
+from pipeline import cli_care, cli_content, cli_fees
 from pipeline.archive import check_archive
 from pipeline.catalog import RANGE, Catalog, Release, find_release, label_in_name, load_catalog, select_releases
 from pipeline.console import Json, console, explained, print_json, print_rows
-from pipeline.errors import DataError, UsageError
+from pipeline.errors import RvuError, UsageError
 from pipeline.layouts import layouts_in_force
 from pipeline.lookup import all_rows, rows_of_code
+from pipeline.mirror import opened
 from pipeline.published import day, not_found, published_release
 from pipeline.store import Store, table_file
 
@@ -32,11 +33,20 @@ app = typer.Typer(
 )
 layout_app = typer.Typer(no_args_is_help=True, help="How CMS prints its tables: which layout fits, and a new one.")
 app.add_typer(layout_app, name="layout")
+app.add_typer(cli_care.app)
 app.add_typer(cli_fees.app)
 app.add_typer(cli_content.app)
 
 Archive = Annotated[Path, typer.Argument(help="A zip of CMS.")]
 StatedRelease = Annotated[str | None, typer.Option("--release", help="Default: what the file name says.")]
+AcceptLicense = Annotated[
+    bool, typer.Option("--accept-license", help="Accept the licences that CMS shows before a download.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Releases to build at once. Default: RVU_WORKERS, else one per CPU."),
+]
+DAY = 24 * 3600  # seconds
 PublishedRelease = Annotated[str | None, typer.Option("--release", help="Default: the newest published.")]
 
 
@@ -51,13 +61,12 @@ def run(  # noqa: PLR0913, PLR0917 - a parameter is an option
         typer.Option("--from", help="A zip, an unpacked archive, or a folder of zips, instead of CMS. Repeatable."),
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Use the bundled sample, offline.")] = False,
-    accept_license: Annotated[
-        bool, typer.Option("--accept-license", help="Accept the licences that CMS shows before a download.")
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Releases to build at once. Default: RVU_WORKERS, else one per CPU."),
-    ] = None,
+    accept_license: AcceptLicense = False,
+    workers: Workers = None,
+    build_at: Annotated[
+        str,
+        typer.Option("--build-at", help="processes, threads, or a Dask scheduler such as tcp://10.0.0.5:8786."),
+    ] = "processes",
     as_json: Json = False,
 ) -> None:
     """Pull, check, merge and publish releases as a new version.
@@ -74,8 +83,8 @@ def run(  # noqa: PLR0913, PLR0917 - a parameter is an option
     A release that fails is left out, or stays as it was; it is told at the end and in the exit code. Nothing is
     published when all fail; a run with nothing new publishes nothing and says so.
     """
-    store = Store.open()
-    catalog = load_catalog(store.declared("catalog.toml"))
+    store = opened()
+    catalog = load_catalog(*store.catalogs)
     if sample and source:
         raise UsageError("--sample and --from exclude each other.")
     if sample and _holds_real_releases(store):
@@ -89,7 +98,43 @@ def run(  # noqa: PLR0913, PLR0917 - a parameter is an option
     select_releases(catalog, releases or [], sources)  # tells a wrong label at once, before Prefect starts
     from pipeline.flows import run_refresh
 
-    published = run_refresh(releases or [], sources, is_sample=sample, accept_license=accept_license, workers=workers)
+    options = {"accept_license": accept_license, "workers": workers}
+    tell(store, run_refresh(releases or [], sources, is_sample=sample, build_at=build_at, **options), as_json=as_json)
+
+
+@app.command()
+@explained
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look once and end, for cron; otherwise once a day.")] = False,
+    accept_license: AcceptLicense = False,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Look at CMS's pages for new or re-issued releases, and publish what is new.
+
+    What is found is entered into raw/found.toml, in the form of raw/catalog.toml; about five conditional requests.
+    Without --once it looks again every day, also after a failure, until it is stopped; Prefect's scheduler does that
+    better: see the README on operating it.
+    """
+    from pipeline.flows import run_watch
+
+    while True:
+        try:
+            tell(opened(), run_watch(accept_license=accept_license, workers=workers), as_json=as_json)
+        except RvuError as problem:
+            if once:
+                raise
+            typer.echo(f"rvu: {problem}", err=True)
+        except typer.Exit:  # some releases failed, which is told
+            if once:
+                raise
+        if once:
+            return
+        time.sleep(DAY)
+
+
+def tell(store: Store, published: "Published", *, as_json: bool) -> None:
+    """Print what a run came to; the process ends with the exit code of the releases that failed."""
     if as_json:
         print_json(published.manifest | {"is_new": published.is_new, "failures": published.failures})
     else:
@@ -114,8 +159,8 @@ def releases(
 
     layout_verified: the layout of its PPRRVU was checked on CMS's own bytes of that era.
     """
-    store = Store.open()
-    known: Iterable[Release] = load_catalog(store.declared("catalog.toml")).values()
+    store = opened()
+    known: Iterable[Release] = load_catalog(*store.catalogs).values()
     if on:
         known = [release for release in known if release.in_force(day(on))]
     latest = store.latest_version()
@@ -139,29 +184,6 @@ def releases(
 
 @app.command()
 @explained
-def versions(as_json: Json = False) -> None:
-    """List the published versions, oldest first."""
-    store = Store.open()
-    latest = store.latest_version()
-    rows = []
-    for version in store.versions():
-        manifest = store.manifest(version)
-        rows.append(
-            {
-                "version": version,
-                "latest": version == latest,
-                "created_at": manifest["created_at"],
-                "sample": manifest["is_sample"],
-                "releases": ", ".join(manifest["releases"]),
-                "files": len(manifest["files"]),
-                "bytes": sum(facts["bytes"] for facts in manifest["files"].values()),
-            }
-        )
-    print_rows(rows, as_json=as_json)
-
-
-@app.command()
-@explained
 def show(
     code: Annotated[str, typer.Argument(help="A HCPCS code, such as G0411.")],
     release: PublishedRelease = None,
@@ -170,7 +192,7 @@ def show(
     """Show the reference page of a code, from its one row of the code table."""
     from pipeline.page import render
 
-    chosen = published_release(Store.open(), release)
+    chosen = published_release(opened(), release)
     found = rows_of_code(chosen.file("code"), code.upper())
     if not found:
         raise not_found(chosen, "code", code.upper())
@@ -179,34 +201,6 @@ def show(
         print_json(row)
     else:
         typer.echo(render(row))
-
-
-@app.command()
-@explained
-def verify(
-    version: Annotated[str | None, typer.Argument(help="Default: the latest.")] = None, as_json: Json = False
-) -> None:
-    """Re-hash every file of a version against its manifest and check it against its schema."""
-    from pipeline.verify import verify_version
-
-    store = Store.open()
-    outcome = verify_version(store, store.require_version(version))
-    if as_json:
-        print_json(asdict(outcome))
-    else:
-        for problem in outcome.problems:
-            typer.echo(problem)
-        checks = "bytes, types, order and rules" if outcome.schema_checked else "bytes (written by an older schema)"
-        typer.echo(
-            f"{outcome.version}: {outcome.files} files, {outcome.rows:,} rows, {checks} checked, "
-            f"{len(outcome.problems)} problems"
-        )
-    if outcome.problems:
-        labels = " ".join(store.manifest(outcome.version)["releases"])
-        raise DataError(
-            f"{outcome.version} is not what was published. Restore its files from a copy; or remove "
-            f"{store.curated / 'LATEST'} and publish its releases anew from their archives: rvu run {labels}"
-        )
 
 
 @layout_app.command()
@@ -250,7 +244,7 @@ def _sources(catalog: Catalog, paths: list[Path], wanted: list[str]) -> dict[str
 
 def _release_of(archive: Path, label: str | None) -> Release:
     """Return the release of an archive, checked to be a sound zip, by its name or as stated."""
-    catalog = load_catalog(Store.open().declared("catalog.toml"))
+    catalog = load_catalog(*Store.open().catalogs)
     if not archive.is_file():
         raise UsageError(f"{archive} is not a file: expected one zip of CMS.")
     check_archive(archive, archive.name)

@@ -6,8 +6,8 @@ import typer
 
 from pipeline.console import Json, explained, print_json, print_rows
 from pipeline.errors import DataError
+from pipeline.mirror import opened
 from pipeline.published import published_release
-from pipeline.store import Store
 
 app = typer.Typer()
 content_app = typer.Typer(
@@ -35,7 +35,7 @@ def search(
     """
     from pipeline.search import search as found
 
-    chosen = published_release(Store.open(), release)
+    chosen = published_release(opened(), release)
     print_rows(found(chosen, " ".join(words), top), as_json=as_json)
 
 
@@ -48,7 +48,7 @@ def coverage(release: PublishedRelease = None, as_json: Json = False) -> None:
     """
     from pipeline.coverage import coverage as covered
 
-    print_rows(covered(published_release(Store.open(), release)), as_json=as_json)
+    print_rows(covered(published_release(opened(), release)), as_json=as_json)
 
 
 @content_app.command()
@@ -65,7 +65,7 @@ def missing(
     """
     from pipeline.coverage import missing as wanted
 
-    print_rows(wanted(published_release(Store.open(), release), category, top), as_json=as_json)
+    print_rows(wanted(published_release(opened(), release), category, top), as_json=as_json)
 
 
 @content_app.command()
@@ -74,7 +74,7 @@ def tasks(release: PublishedRelease = None, as_json: Json = False) -> None:
     """List what a release gives our editors to do: codes to write, to review and to retire."""
     from pipeline.lookup import all_rows
 
-    path = published_release(Store.open(), release).file("content_task")
+    path = published_release(opened(), release).file("content_task")
     print_rows(all_rows(path) if path.exists() else [], as_json=as_json, title="Tasks")
 
 
@@ -84,7 +84,7 @@ def new(code: Annotated[str, typer.Argument(help="A HCPCS code without texts, su
     """Add rows for a code to raw/content/, to be filled in; nothing is published until they are."""
     from pipeline.skeleton import add_skeleton
 
-    store = Store.open()
+    store = opened()
     for path, line in add_skeleton(store, code.upper()):
         typer.echo(f"{path}, line {line}")
     typer.echo("Fill in what is empty, then: rvu content check")
@@ -99,7 +99,7 @@ def check(as_json: Json = False) -> None:
     """
     from pipeline.proofread import proofread
 
-    outcome = proofread(Store.open())
+    outcome = proofread(opened())
     findings = [finding.as_dict() for finding in outcome.findings]
     if as_json:
         print_json({"findings": findings, "reading": outcome.reading, "summary": outcome.summary})

@@ -8,8 +8,8 @@ import typer
 
 from pipeline.console import Json, Rows, explained, print_json, print_rows
 from pipeline.errors import DataError, UsageError
+from pipeline.mirror import opened
 from pipeline.published import published_release
-from pipeline.store import Store
 from schemas.codes import MODIFIER, SETTINGS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def price(  # noqa: PLR0913, PLR0917 - a parameter is an option
     _one_of("--setting", setting, SETTINGS)
     modifier = modifier.upper() if modifier else None
     _one_of("--modifier", modifier, MODIFIER)
-    chosen = published_release(Store.open(), release, on)
+    chosen = published_release(opened(), release, on)
     rows = fees.rows_to_price(chosen, code.upper(), modifier)
     factor = fees.factor_in_force(chosen, basis)
     where = fees.Where(locality, state)
@@ -86,7 +86,7 @@ def diff(
     """
     from pipeline.movement import movement
 
-    old, new = (published_release(Store.open(), label) for label in (before, after))
+    old, new = (published_release(opened(), label) for label in (before, after))
     moved = movement(old, new, category)
     if as_json:
         print_json(moved.changes)
@@ -117,7 +117,7 @@ def prove(
     """
     from pipeline.official import prove_payments
 
-    outcome = prove_payments(Store.open(), payments, release)
+    outcome = prove_payments(opened(), payments, release)
     if as_json:
         print_json(vars(outcome))
     else:

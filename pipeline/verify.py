@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
+from pipeline.assemble import Manifest
 from pipeline.parquet import in_order, read_table
 from pipeline.publish import schema_fingerprint
 from pipeline.store import Store, sha256_of
@@ -26,20 +27,34 @@ class Verification:
 def verify_version(store: Store, version: str) -> Verification:
     """Re-hash and re-check all files of a version; problems are returned, not raised."""
     manifest = store.manifest(version)
-    folder = store.version_path(version)
+    damaged = damage(store, version)
+    problems = list(damaged.values())
     same_schema = manifest["schema_fingerprint"] == schema_fingerprint()
-    problems = []
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-    problems += [f"{path} is not in the manifest" for path in sorted(present - manifest["files"].keys())]
-    for path, facts in manifest["files"].items():
-        if path not in present:
-            problems.append(f"{path} is missing")
-        elif sha256_of(folder / path) != facts["sha256"]:
-            problems.append(f"{path} differs from its manifest: expected sha256 {facts['sha256'][:16]}...")
-        elif same_schema:
-            problems += [f"{path}: {problem}" for problem in _table_problems(store, version, path, facts["rows"])]
+    if same_schema:
+        for path, facts in manifest["files"].items():
+            if path not in damaged:
+                problems += [f"{path}: {problem}" for problem in _table_problems(store, version, path, facts["rows"])]
     rows = sum(facts["rows"] for facts in manifest["files"].values())
     return Verification(version, len(manifest["files"]), rows, same_schema, tuple(problems))
+
+
+def damage(store: Store, version: str) -> dict[str, str]:
+    """Return what is wrong with the bytes of a version: its manifest against the files that are there, by path."""
+    files = store.manifest(version)["files"]
+    folder = store.version_path(version)
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    found = {path: f"{path} is not in the manifest" for path in sorted(present - files.keys())}
+    for path, facts in files.items():
+        if path not in present:
+            found[path] = f"{path} is missing"
+        elif sha256_of(folder / path) != facts["sha256"]:
+            found[path] = f"{path} differs from its manifest: expected sha256 {facts['sha256'][:16]}..."
+    return found
+
+
+def command_to_rebuild(manifest: Manifest) -> str:
+    """Return the command that runs the releases of a version again."""
+    return "rvu run --sample" if manifest["is_sample"] else f"rvu run {' '.join(manifest['releases'])}"
 
 
 def _table_problems(store: Store, version: str, path: str, rows: int) -> list[str]:
