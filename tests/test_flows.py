@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pipeline.errors import MachineError, UsageError
-from pipeline.flows import refresh, run_refresh
+from pipeline.flows import refresh, run_refresh, run_watch, watch_cms
 from pipeline.store import PROJECT, Store
+from tests import object_store as objects
+from tests.cms_pages import CMS, Posted, copy_catalog, put_cms
 from tests.conftest import run_sample
+from tests.loopback import Site, serve
 
 
 def cli(*arguments: str, home: Path, server: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +55,7 @@ def test_failure_of_some_releases_ends_the_flow_as_incomplete(
     sources = {"RVU25A": str(next((PROJECT / "raw" / "sample").glob("rvu25a*"))), "RVU26C": str(page)}
     state = refresh(["RVU25A..RVU26D"], sources, is_sample=True, return_state=True)
     assert (state.is_completed(), state.name) == (True, "Incomplete")
-    assert state.message == "failed: RVU26C"
+    assert (state.message or "").startswith("failed: RVU26C; all else is in version ")
     assert "left out, not among the archives given: RVU25B, RVU25C, RVU25D, RVU26A" in caplog.text
     wanted = {"artifacts": {"key": {"any_": ["failures"]}}, "sort": "CREATED_DESC"}
     artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json=wanted).json()
@@ -97,3 +101,86 @@ def test_run_prints_json_for_programs(home: Path, prefect_server: str) -> None:
     done = cli("run", "--sample", "--json", home=home, server=prefect_server)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["is_new"] is False
+
+
+INDEX = 'index = "{cms}/medicare/payment/fee-schedules/physician/pfs-relative-value-files"\n'
+KNOWN = """
+[[release]]
+label = "RVU26C"
+effective_from = 2026-07-01
+archives = ["{cms}/files/zip/rvu26c.zip"]
+"""
+OCTOBER = "/files/zip/rvu26d-updated-08-26-2026.zip"
+
+
+@pytest.fixture
+def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with objects.serve() as server:
+        yield objects.use(server, monkeypatch)
+
+
+@pytest.fixture
+def cms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_archives: dict[str, Path]) -> Iterator[Site]:
+    """Return CMS's pages, which list one release more than the home's catalog, behind a licence page."""
+    monkeypatch.setenv("RVU_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve() as site:
+        catalog = copy_catalog(tmp_path, site, (INDEX + KNOWN).replace("{cms}", CMS))
+        put_cms(site, catalog, {"RVU26D": Posted("October 2026 release", (f" /license/ama?file={OCTOBER}&x=1",))})
+        for path in ("/files/zip/rvu26c.zip", OCTOBER):
+            site.put(path, sample_archives["RVU26C"].read_bytes(), etag='"one"')
+        yield site
+
+
+def test_watch_publishes_a_release_that_nobody_told_it_about(cms: Site, prefect_server: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = watch_cms(accept_license=True, workers=2, return_state=True)
+    version = store.require_version()
+    receipt = store.manifest(version)["releases"]["RVU26D"]["receipt"]
+    assert first.name == "Published"
+    assert receipt["url"] == cms.address + OCTOBER
+    assert 'label = "RVU26D"' in store.found.read_text("utf-8")
+    before = len(cms.requests)
+    assert not run_watch(workers=2).is_new
+    assert store.require_version() == version
+    assert all("if-none-match" in request.headers for request in cms.requests[before:])
+    wanted = {"artifacts": {"key": {"any_": ["watch"]}}, "sort": "CREATED_DESC"}
+    artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json=wanted).json()
+    assert OCTOBER in artifacts[1]["data"]
+
+
+def test_watch_fails_on_a_page_that_it_does_not_know(cms: Site, prefect_server: str, tmp_path: Path) -> None:
+    for path in cms.files:
+        cms.put(path, b"<html><title>Site under maintenance</title><p>Back soon.</p></html>")
+    state = watch_cms(accept_license=True, return_state=True)
+    assert (state.is_failed(), state.name) == (True, "DataError")
+    assert "Site under maintenance" in (state.message or "")
+    assert not (tmp_path / "curated").exists()
+
+
+def test_two_publishers_with_one_object_store_both_end_up_in_the_final_version(
+    object_store: str, prefect_server: str, tmp_path: Path, sample_archives: dict[str, Path]
+) -> None:
+    places = {"RVU_CURATED": f"{object_store}/versions", "RVU_RAW": f"{object_store}/raw"}
+    environment = os.environ | places | {"PREFECT_API_URL": prefect_server}
+    running = [
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "pipeline.cli", "run", "--json", "--from", str(path)],
+            env=environment | {"RVU_HOME": str(tmp_path / label)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for label, path in sample_archives.items()
+    ]
+    outcomes = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert all('"is_new": true' in outcome for outcome in outcomes)
+    fresh = environment | {"RVU_HOME": str(tmp_path / "fresh")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "versions", "--json"],
+        env=fresh,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)[-1]["releases"] == "RVU25A, RVU26C"
