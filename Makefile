@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench lint types check format dictionary constraints clean
+.PHONY: run test bench torture lint types check format dictionary constraints clean
 
 run: .venv/ready
 	$(BIN)/rvu run --sample
@@ -14,6 +14,10 @@ test: .venv/ready lint types
 # Measure speed, memory and file sizes against DuckDB, on the bundled sample, or on the releases under RVU_RELEASES.
 bench: .venv/ready
 	$(BIN)/python -m tests.bench
+
+# Kill, fill, crowd and damage, and prove that nothing is lost: under 10 minutes, prints figures.
+torture: .venv/ready
+	$(BIN)/python -m tests.torture
 
 lint: .venv/ready
 	$(BIN)/ruff check .

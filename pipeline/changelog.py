@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compare import difference
+from pipeline.errors import printable
 from pipeline.lookup import all_rows
 from pipeline.parquet import read_table
 from pipeline.store import table_file
@@ -35,12 +36,18 @@ def changes_text(staging: Path, manifest: Manifest, folder: Path | None, parent:
     return "\n".join(lines) + "\n"
 
 
+def quoted(text: str) -> str:
+    """Return what comes from outside as a code span, in which Markdown finds no link, no HTML and no emphasis."""
+    plain = " ".join(printable(text).split()).replace("`", "'")
+    return f"`{plain}`"
+
+
 def _release_changes(parent: Manifest, manifest: Manifest) -> list[str]:
     before, after = parent["releases"], manifest["releases"]
     lines = [f"- release {label} is new" for label in after if label not in before]
     lines += [f"- release {label} is no longer part of the data" for label in before if label not in after]
     lines += [
-        f"- release {label} was built from another archive: {after[label]['receipt']['archive']}, "
+        f"- release {label} was built from another archive: {quoted(after[label]['receipt']['archive'])}, "
         f"sha256 {after[label]['receipt']['sha256'][:16]}, was {before[label]['receipt']['sha256'][:16]}"
         for label in after
         if label in before and after[label]["receipt"]["sha256"] != before[label]["receipt"]["sha256"]

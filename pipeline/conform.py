@@ -30,7 +30,7 @@ def conform(text: TextTable, layout: Layout, declared: dict[str, Column]) -> tup
     """
     trimmed = text.rows[layout.kept].apply(lambda cells: cells.str.strip())
     for name in layout.fill_down:
-        trimmed[name] = trimmed[name].mask(trimmed[name] == "").ffill()
+        trimmed[name] = _filled_down(trimmed[name], text.member)
     repairs: list[Repair] = []
     typed = {}
     for name in layout.kept:
@@ -38,6 +38,17 @@ def conform(text: TextTable, layout: Layout, declared: dict[str, Column]) -> tup
         repairs += repaired
         typed[name] = _converted(cells, declared[name], text.member)
     return pd.DataFrame(typed, index=text.rows.index), repairs
+
+
+def _filled_down(cells: pd.Series, member: str) -> pd.Series:
+    """Repeat what is printed on the first row of a group only; a blank line ends a group."""
+    lost = (cells.index.to_series().diff() > 1) & (cells == "")
+    if lost.any():
+        raise DataError(
+            f"{member}, line {lost.idxmax()}: expected {cells.name} in the first row after a blank line, found none. "
+            "The line that printed it is missing: pull it again."
+        )
+    return cells.mask(cells == "").ffill()
 
 
 def _padded(cells: pd.Series, column: Column) -> tuple[pd.Series, list[Repair]]:

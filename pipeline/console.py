@@ -71,5 +71,5 @@ def cell(value: object) -> str:
 
 
 def console() -> Console:
-    """Return the console: as wide as the terminal, or wide where there is none."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+    """Return the console: as wide as the terminal, or wide where there is none; what CMS prints is never markup."""
+    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, emoji=False)

@@ -10,9 +10,10 @@ import httpx
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from pipeline.bucket import latest_version
 from pipeline.doctor import Check, Diagnosis, ok, problem, warning
 from pipeline.errors import MachineError
-from pipeline.store import Store
+from pipeline.store import Store, is_remote
 
 SCARCE = 5 * 10**9  # bytes: room for a backfill of all releases that CMS ever published
 PATIENCE = 5.0  # seconds
@@ -82,7 +83,14 @@ def licence(store: Store) -> Diagnosis:
     return ok(f"accepted by {record['accepted_by']} at {record['accepted_at']}")
 
 
-CHECKS: tuple[Check, ...] = (python, packages, write_access, disk_space, prefect, licence)
+def object_store(store: Store) -> Diagnosis:
+    """Ask the object store, where there is one, for the latest version."""
+    if not is_remote(store.curated_place):
+        return ok("RVU_CURATED names none: versions lie on this machine")
+    return ok(f"{store.curated_place} answers; its latest version is {latest_version(store)}")
+
+
+CHECKS: tuple[Check, ...] = (python, packages, write_access, disk_space, object_store, prefect, licence)
 
 
 def _declared() -> PackageMetadata:

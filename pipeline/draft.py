@@ -5,7 +5,7 @@ import json
 
 from pipeline.catalog import Release
 from pipeline.layouts import NOT_PLACED, Layout, PrintedColumn, layouts_in_force, load_layouts
-from pipeline.read import stacked_header
+from pipeline.read import stacked_header, text_lines
 from pipeline.workbook import sheets_as_csv
 
 ALIKE = 0.75  # how alike two header texts are that probably name one column
@@ -21,7 +21,7 @@ def draft_layout(content: bytes, member: str, table: str, release: Release) -> s
     sheet = content if member.lower().endswith(".csv") else (*sheets_as_csv(content, member), b"")[0]
     like = layouts_in_force(table, release.effective_from)[0]
     known = [column for layout in reversed(load_layouts(table)) for column in layout.columns]
-    printed = stacked_header(sheet, like.header_lines)
+    printed = stacked_header(text_lines(sheet, member), like.header_lines)
     lines = _place(printed, known, release.effective_from.year)
     head = [
         f"A layout to start from, for schemas/layouts/{table}.toml:",

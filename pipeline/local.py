@@ -12,7 +12,7 @@ def find_sources(catalog: Catalog, paths: list[Path], wanted: list[str]) -> dict
     UsageError when a path holds no archive, a name says no release, or two archives say the same one.
     """
     wanted = [find_release(catalog, label).label for label in wanted]
-    archives = [archive for path in paths for archive in _archives(path)]
+    archives = [_well_named(archive) for path in paths for archive in _archives(path)]
     if len(archives) == 1 and len(wanted) == 1:
         return {wanted[0]: archives[0]}
     found: dict[str, Path] = {}
@@ -31,6 +31,15 @@ def find_sources(catalog: Catalog, paths: list[Path], wanted: list[str]) -> dict
         searched = ", ".join(map(str, paths))
         raise UsageError(f"{', '.join(missing)} is not among the {len(archives)} archives in {searched}.")
     return found
+
+
+def _well_named(archive: Path) -> Path:
+    """Refuse a name that could lead astray on a terminal, in a log or in CHANGES.md."""
+    if not archive.name.isprintable():
+        raise UsageError(
+            f"{str(archive)!r} has invisible or control characters in its name. Rename it and run again."
+        )
+    return archive
 
 
 def _archives(path: Path) -> list[Path]:

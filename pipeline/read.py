@@ -17,6 +17,14 @@ from pipeline.layouts import Layout
 from pipeline.workbook import sheets_as_csv
 
 HEADER_SEARCH_LINES = 40
+LONGEST_LINE = 20_000  # bytes; the longest line known has 1,500
+MOST_COLUMNS = 200  # to draft a layout for; the widest known has 34
+PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n\x0c\r\x1a"  # what nearly every member is made of
+# Nothing that drives a terminal or turns text around: control characters but for tab, form feed, the ends of lines
+# and of files; in UTF-8 also those of the second set, line separators, and marks for the direction of text.
+NO_TEXT = re.compile(
+    rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
+)
 END_OF_FILE = b"\x1a"  # Ctrl-Z: what CMS's mainframe exports end with
 # The mark stands alone in the last row, or a program that took it for data padded it with zeros.
 END_ROW = re.compile(rb'^"?0*\x1a+\s*"?[,"0. ]*$')
@@ -53,7 +61,7 @@ def read_member(content: bytes, layout: Layout, member: str, year: int) -> TextT
 
 def read_fixed_width(content: bytes, layout: Layout, member: str) -> TextTable:
     """Read a fixed-width member: declared headings, blank lines and footnotes are left out."""
-    lines = _utf8(content).splitlines()
+    lines = text_lines(content, member)
     headings = re.compile("|".join((*layout.headings, *layout.footnotes)) or "(?!)")
 
     def is_remark(line: bytes) -> bool:
@@ -71,7 +79,7 @@ def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTabl
     Blank lines, footnotes and what follows a Ctrl-Z are left out. DataError, naming member, line, column,
     expected and found, when the header or the number of cells differs.
     """
-    lines = _utf8(content).splitlines()
+    lines = text_lines(content, member)
     header_at = _find_header(lines, layout, member)
     in_header = _check_header(lines[: header_at + 1], layout, member, year)
     footnotes = [re.compile(footnote) for footnote in layout.footnotes]
@@ -81,17 +89,35 @@ def read_csv(content: bytes, layout: Layout, member: str, year: int) -> TextTabl
     return TextTable(member, rows, banner, in_header)
 
 
-def stacked_header(content: bytes, header_lines: int) -> list[str]:
-    """Return the header texts of a table that fits no layout: the lines above the first row of data.
+def text_lines(content: bytes, member: str) -> list[bytes]:
+    """Return the lines of a member in UTF-8; DataError when one is no line of text that CMS would print."""
+    text = _utf8(content)
+    lines, is_plain = text.splitlines(), not text.translate(None, PLAIN)
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise DataError(
+                f"{member}, line {number}: expected at most {LONGEST_LINE:,} characters, found {len(line):,}: "
+                f"{line[:60]!r}. The file is damaged or no table of CMS: pull it again."
+            )
+        if not is_plain and (found := NO_TEXT.search(line)):
+            raise DataError(
+                f"{member}, line {number}: expected text, found the control character {found[0].decode()!r} in "
+                f"{line[max(0, found.start() - 20) : found.end() + 20]!r}. The file is damaged: pull it again."
+            )
+    return lines
+
+
+def stacked_header(lines: list[bytes], header_lines: int) -> list[str]:
+    """Return the header texts of a table that fits no layout, from its lines: those above the first row of data.
 
     That row is the first that is filled as far as any of the first lines and has a digit in it.
     """
-    rows = [_cells(line) for line in _utf8(content).splitlines()[:HEADER_SEARCH_LINES]]
+    rows = [_cells(line) for line in lines[:HEADER_SEARCH_LINES]]
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in rows]
     widest = max(filled, default=0)
     data = [index for index, cells in enumerate(rows) if filled[index] > widest / 2 and _has_number(cells)]
     above = [cells for cells in rows[: data[0] if data else 1] if any(cell.strip() for cell in cells)]
-    return _stacked(above[-header_lines:])
+    return _stacked(above[-header_lines:])[:MOST_COLUMNS]
 
 
 def _has_number(cells: list[str]) -> bool:

@@ -20,6 +20,7 @@ from pipeline.errors import DataError, MachineError, UsageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = {"version", "parent", "created_at", "is_sample", "releases", "files"}
 VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 REMOTE = re.compile(r"(s3|gs|az)://[0-9A-Za-z][\w.-]*(/(?!\.\.?(/|$))[^/?#@\s]+)*")
@@ -137,7 +138,7 @@ def is_remote(place: str) -> bool:
 def explained(doing: str) -> Iterator[None]:
     """Turn what the operating system refuses into a MachineError that says what to do."""
     advice = {
-        errno.ENOSPC: "the disk is full: free some space and run again, nothing was published",
+        errno.ENOSPC: "the disk is full: free some space and run again; what is published stays as it is",
         errno.EACCES: "no permission: run as the owner of the folder, or set RVU_HOME to one you may write",
         errno.EROFS: "the file system is read-only: set RVU_HOME to a folder that you may write",
     }
@@ -322,6 +323,8 @@ class Store:
         path = self.version_path(version) / MANIFEST
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if not isinstance(content, dict) or not content.keys() >= MANIFEST_KEYS:
+                raise ValueError("it is not a manifest")
         except (OSError, ValueError) as problem:
             raise DataError(
                 f"{path} cannot be read ({problem}). Restore it from a copy; or remove {self.curated / 'LATEST'} and "
@@ -378,9 +381,17 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def commit(self, staging: Path, version: str) -> None:
-        """Make a finished staging folder the latest version: whole on disk first, then visible, then LATEST."""
+        """Make a finished staging folder the latest version: whole on disk first, then visible, then LATEST.
+
+        A version that cannot be made the latest, for want of room, is taken back.
+        """
         self.add_version(staging, version)
-        self.make_latest(version)
+        try:
+            self.make_latest(version)
+        except OSError:
+            if self.latest_version() != version:
+                self.remove_version(version)
+            raise
 
     def add_version(self, staging: Path, version: str) -> None:
         """Let a finished staging folder appear as a version, whole on disk first."""

@@ -11,8 +11,9 @@ import pandera.pandas as pa
 from schemas.columns import Category, Hcpcs
 from schemas.table import Table
 
-# Printable ASCII without control characters, blanks at the ends, two blanks in a row, HTML or Markdown code.
-PROSE = r"^(?!.*(?:[<>`]|  |&[a-z]+;))[!-~](?:[ -~]*[!-~])?\Z"
+# Printable ASCII without control characters, blanks at the ends, two blanks in a row, HTML or Markdown code. What
+# begins with one of = + - @ a spreadsheet would carry out as a formula.
+PROSE = r"^(?![=+@-])(?!.*(?:[<>`]|  |&[a-z]+;))[!-~](?:[ -~]*[!-~])?\Z"
 SENTENCE = r"[A-Z0-9'\"](?:[^.?!]|[.?!](?! [A-Z0-9'\"])(?!\Z))+[.?!]"  # "H. pylori" ends none
 RELEASE = r"RVU[0-9]{2}[A-D]R?"
 Prose = partial(pa.Field, str_matches=PROSE)

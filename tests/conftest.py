@@ -20,8 +20,10 @@ if os.environ.get("CI"):
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
 os.environ["RVU_CACHE"] = tempfile.mkdtemp(prefix="rvu-cache-")
-os.environ.pop("RVU_HOME", None)
-os.environ.pop("RVU_ACCEPT_LICENSE", None)
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+for name in ("HOME", "ACCEPT_LICENSE", "CURATED", "RAW", "NOTIFY", "WORKERS"):
+    os.environ.pop(f"RVU_{name}", None)
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ LAW: dict[str, tuple[str, str]] = {
     "cli_content": ("console coverage errors lookup mirror proofread published search skeleton", "typer"),
     "cli_fees": ("console errors fees mirror movement official published", "typer"),
     "doctor": ("errors store", ""),
-    "doctor_machine": ("doctor errors store", "httpx packaging"),
+    "doctor_machine": ("bucket doctor errors store", "httpx packaging"),
     "doctor_data": ("catalog coverage doctor errors published store", ""),
     "cli_care": (
         "bucket console doctor doctor_data doctor_machine errors history mirror rederive store verify",

@@ -1,6 +1,7 @@
 import io
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,56 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
         check(tmp_path, patched(content, CENTRAL, 8, b"\x01"))
 
 
-def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK],
+    ids=["link", "character device", "block device", "pipe", "socket"],
+)  # fmt: skip
+def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: int) -> None:
     link = zipfile.ZipInfo("PPRRVU24.csv")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with pytest.raises(DataError, match=r"member PPRRVU24\.csv is a symbolic link"):
+    link.external_attr = (kind | 0o777) << 16
+    with pytest.raises(DataError, match=r"member PPRRVU24\.csv is a link or a device"):
         check(tmp_path, zipped((link, b"/etc/passwd")))
+
+
+@pytest.mark.parametrize(
+    ("member", "shown"),
+    [
+        ("\x1b[2J\x1b]0;owned\x07PPRRVU24.csv", r"'\\x1b\[2J\\x1b\]0;owned\\x07PPRRVU24\.csv'"),
+        ("PPRRVU24.csv\r\nPublished", r"'PPRRVU24\.csv\\r\\nPublished'"),
+        ("PPRRVU24\u202evsc.exe", r"'PPRRVU24\\u202evsc\.exe'"),
+        ("P" * 300, "'PPPP"),
+    ],
+    ids=["escape sequence", "line break", "text turned around", "very long"],
+)
+def test_a_name_that_plays_with_the_terminal_is_refused_and_shown_harmless(
+    tmp_path: Path, member: str, shown: str
+) -> None:
+    with pytest.raises(DataError, match=rf"a member's name, {shown}.* is too long or holds") as problem:
+        check(tmp_path, zipped((member, RVU)))
+    assert str(problem.value).isprintable()
+
+
+def test_a_name_that_goes_on_behind_a_nul_is_refused(tmp_path: Path) -> None:
+    content = zipped(("PPRRVU24.csv~../../evil", RVU)).replace(b"csv~..", b"csv\0..")
+    with pytest.raises(DataError, match=r"a member's name, 'PPRRVU24\.csv\\x00\.\./\.\./evil'"):
+        check(tmp_path, content)
+
+
+def test_more_members_than_any_release_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it holds 501 members, more than 500"):
+        check(tmp_path, zipped(*[(f"{number}.csv", b"") for number in range(501)]))
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    content = zipped(("a.csv", RVU), ("b.csv", RVU))
+    second = content.index(CENTRAL, content.index(CENTRAL) + 1)
+    # The second entry of the directory points where the first one does, as in a "zip of death".
+    same_place = content[: second + 42] + bytes(4) + content[second + 46 :]
+    with pytest.raises(DataError, match="its members overlap"):
+        check(tmp_path, same_place)
+    within = content[: second + 42] + (20).to_bytes(4, "little") + content[second + 46 :]
+    with pytest.raises(DataError, match="its members overlap"):
+        check(tmp_path, within)
 
 
 def test_a_member_that_expands_enormously_is_refused(tmp_path: Path) -> None:
@@ -102,6 +148,19 @@ def test_many_members_that_expand_to_too_much_together_are_refused(
 def test_a_member_that_hides_its_true_size_is_refused(tmp_path: Path) -> None:
     content = patched(zipped(("PPRRVU24.csv", bytes(3 << 20))), CENTRAL, 24, (100).to_bytes(4, "little"))
     with pytest.raises(DataError, match=rf"{NAME} is damaged"):
+        check(tmp_path, content)
+
+
+def test_a_member_that_hides_its_true_size_behind_a_fitting_checksum_is_read_no_further(tmp_path: Path) -> None:
+    content = patched(zipped(("PPRRVU24.csv", bytes(3 << 20))), CENTRAL, 24, (100).to_bytes(4, "little"))
+    path = written(tmp_path, patched(content, CENTRAL, 16, zlib.crc32(bytes(100)).to_bytes(4, "little")))
+    check_archive(path, NAME)
+    assert read_member(path, "PPRRVU24.csv") == bytes(100)
+
+
+def test_a_member_that_is_smaller_than_it_says_is_refused(tmp_path: Path) -> None:
+    content = patched(zipped(("PPRRVU24.csv", RVU)), CENTRAL, 24, (len(RVU) + 1).to_bytes(4, "little"))
+    with pytest.raises(DataError, match=r"is damaged at member PPRRVU24\.csv"):
         check(tmp_path, content)
 
 
@@ -185,6 +244,7 @@ def test_any_other_file_is_no_zip(tmp_path: Path) -> None:
         (b"<!DOCTYPE html>\n<html><head><title>\n License Agreement </title>", "License Agreement"),
         (b"\xef\xbb\xbf\r\n<HTML><TITLE>Page Not Found</TITLE>", "Page Not Found"),
         (b"<html><body>Access Denied</body></html>", "no title"),
+        (b"<html><title>\x1b[2J Sorry\nrvu: all is well</title>", r"\\x1b\[2J Sorry rvu: all is well"),
     ],
 )
 def test_a_web_page_is_named_by_its_title(tmp_path: Path, page: bytes, title: str) -> None:

@@ -188,7 +188,13 @@ def test_rows_for_a_second_code_can_be_added_while_the_first_waits(own: Path) ->
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [("G0008", "G0008 has texts already"), ("X9999", "X9999 is not in RVU26C"), ("", "is not in RVU26C")],
+    [
+        ("G0008", "G0008 has texts already"),
+        ("X9999", "X9999 is not in RVU26C"),
+        ("", "is not in RVU26C"),
+        ("=1+1", "=1+1 is not in RVU26C"),
+        ("Q4001,=1+1\n@SUM(A1)", "is not in RVU26C"),
+    ],
 )
 def test_new_wants_a_code_of_the_release_that_has_no_texts(own: Path, code: str, said: str) -> None:
     before = (own / "codes.csv").read_bytes()

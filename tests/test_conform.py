@@ -338,6 +338,13 @@ def test_counties_without_a_state_belong_to_the_state_above() -> None:
     assert made["state"].tolist() == ["ALABAMA"] * 3 + ["ALASKA"] * 2
 
 
+def test_counties_after_a_blank_line_belong_to_no_state_above() -> None:
+    texas, *more = data_lines(COUNTIES, [row("locality_county", state=state) for state in ("TEXAS", "", "")])
+
+    with pytest.raises(DataError, match=r"25LOCCO\.csv, line 6: expected state in the first row after a blank line"):
+        conformed(COUNTIES, member(COUNTIES, [texas, [], *more]))
+
+
 def test_a_first_row_without_a_state_has_none() -> None:
     made, _ = conformed(COUNTIES, render(COUNTIES, [row("locality_county", state=state) for state in ("", "ALASKA")]))
 

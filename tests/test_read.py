@@ -328,6 +328,55 @@ def test_bare_line_ends_are_read_like_crlf(layout: Layout, line_end: bytes) -> N
     assert read(layout, content.replace(b"\r\n", line_end)).rows.equals(read(layout, content).rows)
 
 
+# Members that attack
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b"x" * 30_000_000, "30,000,000"),
+        (b"," * 1_000_000, "1,000,000"),
+        (b'"' + b"x" * 200_000 + b'"', "200,002"),
+    ],
+    ids=["one long line", "a million columns", "one long cell"],
+)
+@pytest.mark.parametrize("above", [True, False], ids=["above the header", "among the rows"])
+def test_a_line_longer_than_any_of_cms_is_refused_whatever_it_holds(line: bytes, found: str, above: bool) -> None:
+    content = render(GPCI, [row("gpci")])
+    hostile = line + b"\r\n" + content if above else content + line
+
+    with pytest.raises(DataError, match=rf"GPCI2025\.csv, line [0-9]+: expected at most 20,000 .*, found {found}: "):
+        read(GPCI, hostile)
+
+
+@pytest.mark.parametrize(
+    ("character", "shown"),
+    [
+        ("\x1b[2J", r"'\\x1b'"),
+        ("\x00", r"'\\x00'"),
+        ("\x08", r"'\\x08'"),
+        ("\x7f", r"'\\x7f'"),
+        ("\x9b2J", r"'\\x9b'"),
+        ("\u2028", r"'\\u2028'"),
+        ("\u202e", r"'\\u202e'"),
+        ("\u2066", r"'\\u2066'"),
+    ],
+)
+def test_a_control_character_is_refused_with_its_line_and_shown_harmless(character: str, shown: str) -> None:
+    content = render(RVU, [row("rvu", descriptor=f"Invented {character} Ménière")])
+
+    with pytest.raises(
+        DataError, match=rf"PPRRVU25_JAN\.csv, line {FIRST_LINE}: expected text, found .* {shown} in b"
+    ):
+        read(RVU, content)
+
+
+def test_a_tab_in_a_descriptor_does_no_harm() -> None:
+    content = render(RVU, [row("rvu", descriptor="Invented\tservice")])
+
+    assert read(RVU, content).rows["descriptor"].tolist() == ["Invented\tservice"]
+
+
 @each_layout
 def test_the_last_line_needs_no_line_end(layout: Layout) -> None:
     content = member(layout, two_rows(layout))

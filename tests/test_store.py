@@ -195,7 +195,7 @@ def test_a_version_that_does_not_exist_is_named(store: Store) -> None:
         store.require_version("2026-11-23.7")
 
 
-@pytest.mark.parametrize("content", [None, "{", "\xff"], ids=["absent", "cut", "not text"])
+@pytest.mark.parametrize("content", [None, "{", "\xff", "{}"], ids=["absent", "cut", "not text", "other"])
 def test_a_manifest_that_cannot_be_read_is_named(store: Store, content: str | None) -> None:
     add_version(store, "2026-11-23.1")
     path = store.version_path("2026-11-23.1") / MANIFEST
@@ -255,6 +255,17 @@ def test_a_crash_before_latest_is_moved_leaves_the_older_version_current(
         publish(store, "2026-11-23.2")
     assert store.require_version() == "2026-11-23.1"
     assert store.next_version(MONDAY) == "2026-11-23.3"
+
+
+def test_a_disk_that_fills_up_at_the_last_moment_publishes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, "2026-11-23.1")
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr("pipeline.store.write_atomically", lambda *_: raise_os_error(errno.ENOSPC))
+        publish(store, "2026-11-23.2")
+    assert store.versions() == ["2026-11-23.1"]
+    assert store.require_version() == "2026-11-23.1"
 
 
 def interrupt(*_: object) -> None:

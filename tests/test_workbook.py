@@ -2,6 +2,8 @@
 
 import csv
 import io
+import zipfile
+from itertools import pairwise
 
 import openpyxl
 import pandas as pd
@@ -12,6 +14,7 @@ from pipeline.conform import conform
 from pipeline.errors import DataError
 from pipeline.layouts import Layout
 from pipeline.read import HeaderError, read_member
+from pipeline.workbook import sheets_as_csv
 from tests.shaped import LAYOUT_IDS, LAYOUTS, RVU_ROWS, YEAR, conformed, declared_columns, layout_of, render, row
 
 each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=LAYOUT_IDS)
@@ -104,3 +107,47 @@ def test_line_breaks_in_cells_become_blanks() -> None:
     assert sheet
     sheet["E3"] = "2025 PW GPCI\n(with 1.0 Floor)"
     assert len(read(layout, saved(workbook))) == 2
+
+
+# Workbooks that attack
+
+
+def with_part(content: bytes, name: str, part: str) -> bytes:
+    """Return a workbook with one of its parts replaced."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+        for each in source.namelist():
+            copy.writestr(each, part if each == name else source.read(each))
+    return target.getvalue()
+
+
+def hostile_sheet(cells: str, declared: str = "", size: str = "A1") -> bytes:
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    sheet = f'{declared}<worksheet {main}><dimension ref="{size}"/><sheetData>{cells}</sheetData></worksheet>'
+    return with_part(saved(openpyxl.Workbook()), "xl/worksheets/sheet1.xml", f'<?xml version="1.0"?>{sheet}')
+
+
+def test_two_cells_in_far_corners_of_a_sheet_end_a_process_that_has_little_to_lose() -> None:
+    cells = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    with pytest.raises(
+        DataError, match=r"MEMBER\.xlsx is no workbook that can be read: opening it takes more than 2,048"
+    ):
+        read(layout_of("gpci"), hostile_sheet(cells))
+
+
+def test_a_sheet_that_says_it_is_giant_is_as_small_as_it_is() -> None:
+    content = hostile_sheet('<row r="1"><c r="A1"><v>1</v></c></row>', size="A1:XFD1048576")
+    assert sheets_as_csv(content, "MEMBER.xlsx") == [b"1\r\n"]
+
+
+def test_entities_that_multiply_are_not_followed() -> None:
+    letters = "abcdefgh"
+    grown = "".join(f'<!ENTITY {after} "{f"&{each};" * 10}">' for each, after in pairwise(letters))
+    cells = '<row r="1"><c r="A1" t="str"><v>&h;</v></c></row>'
+    with pytest.raises(DataError, match=r"MEMBER\.xlsx is no workbook that can be read \(.*entity"):
+        read(layout_of("gpci"), hostile_sheet(cells, f'<!DOCTYPE x [<!ENTITY a "lol">{grown}]>'))
+
+
+def test_a_sheet_of_zeros_that_was_packed_small_is_told() -> None:
+    with pytest.raises(DataError, match=r"MEMBER\.xlsx"):
+        read(layout_of("gpci"), hostile_sheet(" " * 50_000_000))
