@@ -20,7 +20,6 @@ from pipeline.errors import DataError, MachineError, UsageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
-MANIFEST_KEYS = {"version", "parent", "created_at", "is_sample", "releases", "files"}
 VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 REMOTE = re.compile(r"(s3|gs|az)://[0-9A-Za-z][\w.-]*(/(?!\.\.?(/|$))[^/?#@\s]+)*")
@@ -323,7 +322,7 @@ class Store:
         path = self.version_path(version) / MANIFEST
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            if not isinstance(content, dict) or not content.keys() >= MANIFEST_KEYS:
+            if not isinstance(content, dict) or "releases" not in content:
                 raise ValueError("it is not a manifest")
         except (OSError, ValueError) as problem:
             raise DataError(
