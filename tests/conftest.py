@@ -11,7 +11,9 @@ from hypothesis import settings
 
 from pipeline.catalog import Catalog, label_in_name, load_catalog
 from pipeline.content import Content, load_content
+from pipeline.remote import Objects, open_objects
 from pipeline.store import PROJECT, Store
+from tests.loopback import Site, serve
 
 # A failure of CI must be the change's, not the day's; elsewhere hypothesis goes on looking for new examples.
 settings.register_profile("ci", derandomize=True)
@@ -34,6 +36,38 @@ def prefect_server() -> Iterator[str]:
 
     with prefect_test_harness(server_startup_timeout=180):
         yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Start a server of the S3 protocol once; returns its address."""
+    from tests.object_store import serve
+
+    with serve() as address:
+        yield address
+
+
+@pytest.fixture
+def place(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a place in a new bucket, for whose server the environment has credentials."""
+    from tests.object_store import use
+
+    return use(s3_server, monkeypatch)
+
+
+@pytest.fixture
+def objects(place: str) -> Objects:
+    return open_objects(place)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Return a web server on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # spares reading the world's certificates each time
+    with serve() as site:
+        yield site
 
 
 @pytest.fixture(scope="session")

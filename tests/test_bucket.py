@@ -13,9 +13,9 @@ import pytest
 from pipeline import bucket, mirror
 from pipeline.bucket import CLAIM, LATEST, PUBLISHED
 from pipeline.errors import DataError, MachineError, OutrunError, UsageError, kind_of
-from pipeline.remote import Objects, Seen, open_objects
+from pipeline.remote import Objects, Seen
 from pipeline.store import MANIFEST, PROJECT, Store
-from tests.object_store import DAY, publish, serve, stage, use
+from tests.object_store import DAY, publish, stage
 
 FIRST, SECOND, THIRD = (f"{DAY}.{counter}" for counter in (1, 2, 3))
 OLD, NEW = {"rvu/RVU25A.parquet": "rows of 2025"}, {"rvu/RVU26A.parquet": "rows of 2026"}
@@ -37,22 +37,6 @@ def put(self, name, content):
 Objects.put = put
 publish(Store(Path(sys.argv[1]), curated_place=sys.argv[2]), {"rvu/RVU26A.parquet": "rows of 2026"})
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serve() as address:
-        yield address
-
-
-@pytest.fixture
-def place(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    return use(server, monkeypatch)
-
-
-@pytest.fixture
-def objects(place: str) -> Objects:
-    return open_objects(place)
 
 
 @pytest.fixture

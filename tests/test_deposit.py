@@ -1,7 +1,6 @@
 """deposit: archives go into an object store and come back as they were, or not at all."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,27 +8,10 @@ import pytest
 
 from pipeline import deposit
 from pipeline.errors import DataError
-from pipeline.remote import Objects, open_objects
+from pipeline.remote import Objects
 from pipeline.store import Receipt, Store, sha256_of
-from tests.object_store import serve, use
 
 LABEL = "RVU24A"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serve() as address:
-        yield address
-
-
-@pytest.fixture
-def place(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    return use(server, monkeypatch)
-
-
-@pytest.fixture
-def objects(place: str) -> Objects:
-    return open_objects(place)
 
 
 @pytest.fixture

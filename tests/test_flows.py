@@ -13,7 +13,6 @@ import pytest
 from pipeline.errors import MachineError, UsageError
 from pipeline.flows import refresh, run_refresh, run_watch, watch_cms
 from pipeline.store import PROJECT, Store
-from tests import object_store as objects
 from tests.cms_pages import CMS, Posted, copy_catalog, put_cms
 from tests.conftest import run_sample
 from tests.loopback import Site, serve
@@ -114,12 +113,6 @@ OCTOBER = "/files/zip/rvu26d-updated-08-26-2026.zip"
 
 
 @pytest.fixture
-def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with objects.serve() as server:
-        yield objects.use(server, monkeypatch)
-
-
-@pytest.fixture
 def cms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_archives: dict[str, Path]) -> Iterator[Site]:
     """Return CMS's pages, which list one release more than the home's catalog, behind a licence page."""
     monkeypatch.setenv("RVU_HOME", str(tmp_path))
@@ -159,9 +152,9 @@ def test_watch_fails_on_a_page_that_it_does_not_know(cms: Site, prefect_server: 
 
 
 def test_two_publishers_with_one_object_store_both_end_up_in_the_final_version(
-    object_store: str, prefect_server: str, tmp_path: Path, sample_archives: dict[str, Path]
+    place: str, prefect_server: str, tmp_path: Path, sample_archives: dict[str, Path]
 ) -> None:
-    places = {"RVU_CURATED": f"{object_store}/versions", "RVU_RAW": f"{object_store}/raw"}
+    places = {"RVU_CURATED": f"{place}/versions", "RVU_RAW": f"{place}/raw"}
     environment = os.environ | places | {"PREFECT_API_URL": prefect_server}
     running = [
         subprocess.Popen(  # noqa: S603

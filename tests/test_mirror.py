@@ -21,28 +21,12 @@ from pipeline.remote import Objects, Seen, open_objects
 from pipeline.store import MANIFEST, Receipt, Store
 from pipeline.verify import verify_version
 from tests import object_store
-from tests.object_store import DAY, KEY, SECRET, serve, use
+from tests.object_store import DAY, KEY, SECRET, use
 from tests.test_build import rezipped
 
 ROWS = 990  # of the thousand lines
 FIRST, SECOND = f"{DAY}.1", f"{DAY}.2"
 OLD, NEW = {"rvu/RVU25A.parquet": "rows of 2025"}, {"rvu/RVU26A.parquet": "rows of 2026"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serve() as address:
-        yield address
-
-
-@pytest.fixture
-def place(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    return use(server, monkeypatch)
-
-
-@pytest.fixture
-def objects(place: str) -> Objects:
-    return open_objects(place)
 
 
 @pytest.fixture
@@ -153,8 +137,8 @@ def test_home_that_holds_an_older_life_of_the_bucket_can_publish_into_it(store: 
     assert contents(store, FIRST).keys() == {"manifest.json", "CHANGES.md", "rvu/RVU26A.parquet"}
 
 
-def test_two_buckets_of_one_home_do_not_mix(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stores = [Store(tmp_path, curated_place=use(server, monkeypatch)) for _ in range(2)]
+def test_two_buckets_of_one_home_do_not_mix(s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = [Store(tmp_path, curated_place=use(s3_server, monkeypatch)) for _ in range(2)]
     for store, files in zip(stores, (OLD, NEW), strict=True):
         assert object_store.publish(store, files) == FIRST
     assert [set(store.manifest(FIRST)["files"]) for store in stores] == [set(OLD), set(NEW)]
@@ -248,10 +232,10 @@ def archive(sample_archives: dict[str, Path], tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def remote_sample(server: str, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def remote_sample(s3_server: str, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Publish a release from each of two machines at once; return the store of the one that had to begin again."""
     with pytest.MonkeyPatch.context() as environment:
-        place = use(server, environment)
+        place = use(s3_server, environment)
         folder = tmp_path_factory.mktemp("machines")
         one, two = (Store(folder / name, f"{place}/raw", f"{place}/curated") for name in ("one", "two"))
         really_swap = Objects.swap
@@ -295,25 +279,25 @@ def test_fresh_machine_goes_on_from_the_object_store_alone(
     assert fresh.archive_path(receipt).read_bytes() == archive.read_bytes()
 
 
-def options_of(server: str) -> dict[str, Any]:
-    return {"key": KEY, "secret": SECRET, "client_kwargs": {"endpoint_url": server}}
+def options_of(s3_server: str) -> dict[str, Any]:
+    return {"key": KEY, "secret": SECRET, "client_kwargs": {"endpoint_url": s3_server}}
 
 
 @pytest.fixture
-def folder_of_latest(server: str, remote_sample: Store) -> str:
-    files = fsspec.filesystem("s3", **options_of(server))
+def folder_of_latest(s3_server: str, remote_sample: Store) -> str:
+    files = fsspec.filesystem("s3", **options_of(s3_server))
     with files.open(f"{remote_sample.curated_place}/LATEST", "r") as latest:
         return f"{remote_sample.curated_place}/{latest.read().strip()}"
 
 
-def test_pandas_reads_a_table_where_it_lies(server: str, folder_of_latest: str) -> None:
-    rvu = pd.read_parquet(f"{folder_of_latest}/rvu", storage_options=options_of(server))
+def test_pandas_reads_a_table_where_it_lies(s3_server: str, folder_of_latest: str) -> None:
+    rvu = pd.read_parquet(f"{folder_of_latest}/rvu", storage_options=options_of(s3_server))
     assert rvu["release"].value_counts().to_dict() == {"RVU26C": ROWS, "RVU26D": ROWS}
 
 
-def test_duckdb_reads_a_table_where_it_lies(server: str, folder_of_latest: str) -> None:
+def test_duckdb_reads_a_table_where_it_lies(s3_server: str, folder_of_latest: str) -> None:
     with duckdb.connect() as connection:
-        connection.register_filesystem(fsspec.filesystem("s3", **options_of(server)))
+        connection.register_filesystem(fsspec.filesystem("s3", **options_of(s3_server)))
         found = connection.sql(
             f"select release, count(*) from read_parquet('{folder_of_latest}/rvu/*.parquet') "
             "group by release order by release"

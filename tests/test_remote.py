@@ -2,7 +2,6 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,7 @@ import pytest
 from pipeline.errors import MachineError
 from pipeline.remote import Objects, open_objects, transfer
 from pipeline.store import sha256_of
-from tests.object_store import KEY, SECRET, checked_credentials, serve, use
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serve() as address:
-        yield address
-
-
-@pytest.fixture
-def place(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    return use(server, monkeypatch)
-
-
-@pytest.fixture
-def objects(place: str) -> Objects:
-    return open_objects(place)
+from tests.object_store import KEY, SECRET, checked_credentials
 
 
 def told(problem: pytest.ExceptionInfo[MachineError]) -> str:
@@ -109,10 +92,10 @@ def test_missing_bucket_is_told(place: str) -> None:
         assert "NoSuchBucket" in told(problem)
 
 
-def test_credentials_that_are_not_accepted_are_told_without_them(server: str, objects: Objects) -> None:
+def test_credentials_that_are_not_accepted_are_told_without_them(s3_server: str, objects: Objects) -> None:
     for use_it in (lambda: objects.seen("x"), lambda: objects.put("x", ""), objects.listing):
         with (
-            checked_credentials(server),
+            checked_credentials(s3_server),
             pytest.raises(MachineError, match="credentials are not accepted") as problem,
         ):
             use_it()

@@ -2,7 +2,6 @@ import errno
 import json
 import os
 import tomllib
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tests.cms_pages import (
     put_page,
     release_page,
 )
-from tests.loopback import Answer, Site, serve
+from tests.loopback import Answer, Site
 
 TODAY = date(2026, 11, 24)
 KNOWN = """
@@ -65,15 +64,6 @@ RECENT = ("RVU26B", "RVU26C", "RVU26D")
 NEW_ZIP = "/files/zip/rvu27a-updated-12-29-2026.zip"
 NEW = {"RVU27A": Posted("January 2027 release", (NEW_ZIP,))}
 MAINTENANCE = PAGE.format(title="Site under maintenance", content="<p>Back soon.</p>")
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # spares reading the world's certificates each time
-    with serve() as site:
-        yield site
 
 
 @pytest.fixture

@@ -1,24 +1,13 @@
 import gzip
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.errors import DataError, MachineError, RvuError, UsageError
 from pipeline.web import ATTEMPTS, PAGE_ADVICE, PAGE_LIMIT, Page, checked_url, get_page
-from tests.loopback import HANG_UP, Answer, Site, serve
+from tests.loopback import HANG_UP, Answer, Site
 
 PATH = "/list"
 TEXT = "<title>Déjà vu</title>"
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # spares reading the world's certificates each time
-    with serve() as site:
-        yield site
 
 
 def put(site: Site, text: str = TEXT, etag: str = '"1"') -> str:
