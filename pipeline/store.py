@@ -322,7 +322,7 @@ class Store:
         path = self.version_path(version) / MANIFEST
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            if not isinstance(content, dict) or "releases" not in content:
+            if not (isinstance(content, dict) and content):
                 raise ValueError("it is not a manifest")
         except (OSError, ValueError) as problem:
             raise DataError(
