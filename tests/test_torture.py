@@ -1,5 +1,6 @@
 """The drills of `make torture`, each in small: nothing is lost, whatever happens."""
 
+import os
 import random
 from collections import Counter
 
@@ -10,6 +11,10 @@ from tests.torture.damage import damaged_zip
 from tests.torture.disks import full_disk, read_only
 from tests.torture.ground import Ground, Skipped
 from tests.torture.kills import kills_in_one_home
+
+pytestmark = pytest.mark.skipif(
+    "RVU_TEST_DRILLS" not in os.environ, reason="make torture does the same at length; RVU_TEST_DRILLS=1 runs it here"
+)
 
 
 @pytest.fixture(scope="module")
