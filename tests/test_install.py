@@ -11,7 +11,7 @@ import pytest
 from pipeline.store import PROJECT
 
 
-@pytest.mark.skipif("RVU_TEST_INSTALL" not in os.environ, reason="RVU_TEST_INSTALL is not set; CI sets it")
+@pytest.mark.skipif("RVU_TEST_INSTALL" not in os.environ, reason="RVU_TEST_INSTALL is not set: it takes minutes")
 def test_plain_pip_install_runs_the_sample(tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
