@@ -121,13 +121,11 @@ def watch(
     while True:
         try:
             tell(opened(), run_watch(accept_license=accept_license, workers=workers), as_json=as_json)
-        except RvuError as problem:
+        except (RvuError, typer.Exit) as problem:
             if once:
                 raise
-            typer.echo(f"rvu: {problem}", err=True)
-        except typer.Exit:  # some releases failed, which is told
-            if once:
-                raise
+            if isinstance(problem, RvuError):  # that some releases failed is told already
+                typer.echo(f"rvu: {problem}", err=True)
         if once:
             return
         time.sleep(DAY)

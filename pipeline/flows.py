@@ -137,8 +137,7 @@ def refresh(  # noqa: PLR0913, PLR0917 - a parameter is a field of Prefect's for
             reraise=True,
         )
         published = again(_publish, store, labels, pulled, fingerprint, crew)
-    if published.is_new or published.failures:
-        attach_version(published, store)
+    attach_version(published, store)
     return final_state(published)
 
 
@@ -210,11 +209,10 @@ def _patient(step: Any) -> Any:
     """Let a task of a scheduled run try again later when the network or the machine was in its way."""
     if not runtime.deployment.id:
         return step
-    machine = kind_of(MachineError(""))
     return step.with_options(
         retries=len(RETRY_AFTER),
         retry_delay_seconds=RETRY_AFTER,
-        retry_condition_fn=lambda _task, _run, state: state.name == machine,
+        retry_condition_fn=lambda _task, _run, state: state.name == MachineError.__name__,
     )
 
 

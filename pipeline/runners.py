@@ -49,7 +49,9 @@ class TaskCrew(Crew):
         for future in as_completed(list(futures)):
             try:
                 yield futures[future], future.result()
-            except Exception as problem:  # of any kind that a cluster may raise
+            except Exception as problem:
+                if not type(problem).__module__.startswith("distributed."):
+                    raise  # a bug of ours, no loss of a worker
                 raise MachineError(
                     f"{futures[future]} could not be built, since a worker was lost again and again: {problem!r}. "
                     "Nothing was published. Look at the workers' memory and logs, and run again."

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ from pipeline.flows import refresh, run_refresh, run_watch, watch_cms
 from pipeline.store import PROJECT, Store
 from tests.cms_pages import CMS, Posted, copy_catalog, put_cms
 from tests.conftest import run_sample
-from tests.loopback import Site, serve
+from tests.loopback import Site
 
 
 def cli(*arguments: str, home: Path, server: str) -> subprocess.CompletedProcess[str]:
@@ -113,16 +112,14 @@ OCTOBER = "/files/zip/rvu26d-updated-08-26-2026.zip"
 
 
 @pytest.fixture
-def cms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_archives: dict[str, Path]) -> Iterator[Site]:
+def cms(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_archives: dict[str, Path]) -> Site:
     """Return CMS's pages, which list one release more than the home's catalog, behind a licence page."""
     monkeypatch.setenv("RVU_HOME", str(tmp_path))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serve() as site:
-        catalog = copy_catalog(tmp_path, site, (INDEX + KNOWN).replace("{cms}", CMS))
-        put_cms(site, catalog, {"RVU26D": Posted("October 2026 release", (f" /license/ama?file={OCTOBER}&x=1",))})
-        for path in ("/files/zip/rvu26c.zip", OCTOBER):
-            site.put(path, sample_archives["RVU26C"].read_bytes(), etag='"one"')
-        yield site
+    catalog = copy_catalog(tmp_path, site, (INDEX + KNOWN).replace("{cms}", CMS))
+    put_cms(site, catalog, {"RVU26D": Posted("October 2026 release", (f" /license/ama?file={OCTOBER}&x=1",))})
+    for path in ("/files/zip/rvu26c.zip", OCTOBER):
+        site.put(path, sample_archives["RVU26C"].read_bytes(), etag='"one"')
+    return site
 
 
 def test_watch_publishes_a_release_that_nobody_told_it_about(cms: Site, prefect_server: str, tmp_path: Path) -> None:
